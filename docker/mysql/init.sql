@@ -1,4 +1,5 @@
--- One server, two databases, and nobody who reaches both. Valid on MySQL and on MariaDB; may run again.
+-- One server, two databases, and nobody who reaches both. Valid on MySQL and on MariaDB; may run again, and as an
+-- `--init-file` (each statement on one line).
 -- The passwords are those of a demo whose server is not published; elsewhere, make users of your own.
 
 CREATE DATABASE IF NOT EXISTS wallet CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
