@@ -1,0 +1,45 @@
+"""The balances service, put together: `python -m balances`."""
+
+import socket
+from functools import partial
+
+from balances import consumer
+from balances.api import create_app
+from balances.messages import TOPICS
+from common import environment
+from common.kafka import client_options
+from common.log import configure
+from common.mysql import Database
+from common.runner import Worker, run
+from common.status import Status
+
+
+def main():
+    configure("balances")
+    database_url = environment.text("DATABASE_URL")
+    consuming = partial(
+        consumer.run,
+        options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS")),
+        topics=TOPICS,
+        group=environment.text("KAFKA_GROUP_ID", "balances"),
+        instance=environment.text("KAFKA_INSTANCE_ID", socket.gethostname()),
+        partitions=environment.integer("KAFKA_PARTITIONS", 1),
+        replication=environment.integer("KAFKA_REPLICATION", 1),
+    )
+    status = Status()  # shared by all processes: the consumer runs in one, /ready is asked of each
+
+    def service(first):
+        database = Database(database_url)
+        workers = [Worker("consumer", partial(consuming, database=database, status=status), status)] if first else []
+        return create_app(database, status), workers
+
+    run(
+        service,
+        host=environment.text("HOST", "127.0.0.1"),
+        port=environment.integer("PORT", 3003),
+        processes=environment.integer("HTTP_PROCESSES", 1, high=64),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""Feeds the projection from Kafka: each record exactly once, whatever dies.
+
+The offsets live in MySQL, in the projection's own transaction. Kafka's group only shares out the partitions.
+"""
+
+import logging
+import time
+from contextlib import suppress
+
+import pymysql
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata
+from kafka.errors import KafkaError
+
+from balances import dead_letters, positions, projection
+from balances.messages import UnreadableMessage, parse
+from balances.positions import Position, PositionMoved
+from common.kafka import ensure_topics
+from common.mysql import Conflict, DatabaseUnavailable
+
+POLL_MS = 200
+POLL_RECORDS = 5000  # all of one fetch: what a poll leaves over holds up the fetch of the other partitions
+FETCH_BYTES = 1024 * 1024
+FETCH_WAIT_MS = 100
+SESSION_MS, HEARTBEAT_MS = 6_000, 2_000
+ASK_MS = 2_000  # for the log's beginning and end
+LOOK_SECONDS = 2  # how often an idle consumer asks Kafka for the end of the log, and so learns that it is away
+COMMIT_SECONDS = 1
+RETRY_SECONDS = 0.5
+
+log = logging.getLogger("consumer")
+
+
+def run(stop, database, options, topics, group, instance, partitions, replication, status):
+    """Follow the topics until `stop`; wait out every outage. An error of the client's own ends it: make a new one."""
+    told = status.read()
+    while not stop.is_set():
+        try:
+            ensure_topics(options, topics, partitions, replication)
+            break
+        except KafkaError as error:
+            status.write({**told, "consumer": "waits for Kafka", "kafka": "down"})
+            log.warning("Kafka is away", extra={"reason": str(error)[:200]})
+            stop.wait(RETRY_SECONDS)
+    consumer = KafkaConsumer(
+        **options,
+        group_id=group,
+        group_instance_id=instance,
+        session_timeout_ms=SESSION_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=POLL_RECORDS,
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_min_bytes=1,
+        check_crcs=True,
+        # No deserializer: one that raises makes the client spin for ever.
+    )
+    try:
+        follower = Follower(consumer, database, status)
+        consumer.subscribe(topics, listener=follower)
+        while not stop.is_set():
+            consume_batch(follower)
+            follower.tell()
+            if follower.mysql == "down":
+                stop.wait(RETRY_SECONDS)
+    finally:
+        consumer.close(timeout_ms=2000)
+
+
+def consume_batch(follower):
+    """Apply what one poll brings, its parked messages and its offsets in one transaction; give the records applied."""
+    batches = follower.poll()
+    if not batches:
+        return 0
+    started = time.perf_counter()
+    records = [record for batch in batches.values() for record in batch]
+    try:
+        try:
+            parked = _apply(follower, batches, *_read(follower, records))
+        except (pymysql.DataError, pymysql.IntegrityError) as error:
+            log.error("MySQL refused a value; the batch goes one by one", extra={"reason": str(error)[:200]})
+            parked = _apply_one_by_one(follower, batches, records)
+    except PositionMoved as moved:
+        log.warning("batch thrown away: another was here", extra={"reason": str(moved)})
+        follower.unsettle(batches)
+        return 0
+    except (DatabaseUnavailable, Conflict) as error:
+        follower.unsettle(batches)  # the COMMIT may have been heard: only the stored offset knows
+        follower.lost_mysql(error)
+        return 0
+    follower.applied(batches)
+    log.info(
+        "batch",
+        extra={
+            "records": len(records),
+            "parked": parked,
+            "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+            "request_ids": _request_ids(records),
+        },
+    )
+    return len(records)
+
+
+class Follower(ConsumerRebalanceListener):
+    """The partitions this consumer holds and where it stands in each.
+
+    A partition is settled when its stored offset was read and the client told to read on from there. Until then it
+    is paused, and what the client brings of it is thrown away.
+    """
+
+    def __init__(self, consumer, database, status):
+        self.database = database
+        self.mysql = "unknown"
+        self._consumer = consumer
+        self._status = status
+        self._settled = {}  # TopicPartition -> Position
+        self._fresh = set()  # assigned, by the client's own thread, since the last look
+        self._ends = {}
+        self._kafka = "unknown"
+        self._asked_at = self._committed_at = 0.0
+        self._last_event = status.read().get("last_event_at")
+        self._positioned = status.read().get("positioned", False)
+
+    def on_partitions_assigned(self, assigned):
+        # The client's I/O thread: a wait here would hold up the heartbeats, so it only pauses and notes.
+        self._consumer.pause(*assigned)
+        self._fresh.update(assigned)
+
+    def on_partitions_revoked(self, revoked):
+        pass  # the next look at assignment() sees it, and until then the compare-and-set guards
+
+    def poll(self):
+        """The records of settled partitions, {TopicPartition: [record, …]}, perhaps none."""
+        batches = self._consumer.poll(timeout_ms=POLL_MS)
+        self._look_at_assignment()
+        usable = {tp: batch for tp, batch in batches.items() if tp in self._settled and self._follows_on(tp, batch)}
+        self._settle(self._consumer.assignment() - self._settled.keys())
+        return usable
+
+    def position(self, tp):
+        return self._settled[tp]
+
+    def applied(self, batches):
+        """The transaction committed: stand behind the batches."""
+        for tp, batch in batches.items():
+            self._settled[tp] = self._settled[tp]._replace(next_offset=batch[-1].offset + 1)
+            self._last_event = max(self._last_event or 0, batch[-1].timestamp / 1000)
+        self.mysql = self._kafka = "up"
+        if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
+            self._commit_for_tools()
+
+    def unsettle(self, partitions):
+        """Trust the stored offset again, not what is remembered."""
+        for tp in partitions:
+            if self._settled.pop(tp, None) and tp in self._consumer.assignment():
+                self._consumer.pause(tp)
+
+    def lost_mysql(self, error):
+        if self.mysql != "down":
+            log.warning("MySQL is away", extra={"reason": str(error)[:200]})
+        self.mysql = "down"
+
+    def tell(self):
+        """Write the status; when idle for a while, ask Kafka how far the log reaches."""
+        if time.monotonic() - self._asked_at >= LOOK_SECONDS:
+            self._asked_at = time.monotonic()
+            self._ask_for_ends()
+            self._commit_for_tools()
+        self._positioned = self._positioned or bool(self._settled)
+        self._status.write(
+            {
+                "consumer": "follows" if self._settled else "waits for its partitions",
+                "kafka": self._kafka,
+                "positioned": self._positioned,
+                "last_event_at": self._last_event,
+                "partitions": [
+                    {
+                        "topic": tp.topic,
+                        "partition": tp.partition,
+                        "position": position.next_offset,
+                        "lag": max(0, self._end(tp) - position.next_offset),
+                    }
+                    for tp, position in sorted(self._settled.items())
+                ],
+            }
+        )
+
+    def _look_at_assignment(self):
+        fresh, self._fresh = self._fresh, set()
+        self._settled = {
+            tp: position
+            for tp, position in self._settled.items()
+            if tp in self._consumer.assignment() and tp not in fresh
+        }
+
+    def _follows_on(self, tp, batch):
+        """False when the client jumped (the log was cut, or the topic made anew): it must be settled again."""
+        position = self._settled[tp]
+        follows_on = batch[0].offset == position.next_offset and self._topic_id(tp) == position.topic_id
+        if not follows_on:
+            # Further on is usual where a transaction's marker or compaction leaves a hole; settling tells the two apart.
+            if batch[0].offset > position.next_offset and self._topic_id(tp) == position.topic_id:
+                with suppress(KafkaError):
+                    if self._consumer.beginning_offsets([tp], timeout_ms=ASK_MS)[tp] <= position.next_offset:
+                        return True
+            self.unsettle([tp])
+        return follows_on
+
+    def _settle(self, partitions):
+        if not partitions:
+            return
+        try:
+            ends = self._consumer.end_offsets(list(partitions), timeout_ms=ASK_MS)
+            beginnings = self._consumer.beginning_offsets(list(partitions), timeout_ms=ASK_MS)
+        except KafkaError:
+            self._kafka = "down"
+            return
+        self._kafka = "up"
+        self._ends.update(ends)
+        try:
+            with self.database.transaction() as cursor:
+                stored = positions.read(cursor, partitions)
+                starts = {}
+                for tp in partitions:
+                    topic_id = self._topic_id(tp)
+                    start = positions.start_at(stored.get(tp), topic_id, beginnings[tp], ends[tp])
+                    if start.finding:
+                        positions.replace(cursor, tp, stored.get(tp), topic_id, start)
+                    starts[tp] = topic_id, start
+        except (DatabaseUnavailable, Conflict) as error:
+            self.lost_mysql(error)
+            return
+        except PositionMoved:
+            return  # another settles the same partition: look again at the next turn
+        self.mysql = "up"
+        for tp, (topic_id, start) in starts.items():
+            if tp in self._fresh:
+                continue
+            log.log(
+                logging.WARNING if start.history_gone else logging.INFO,
+                start.finding or "reads on",
+                extra={"topic": tp.topic, "partition": tp.partition, "offset": start.offset},
+            )
+            self._consumer.seek(tp, start.offset)
+            self._settled[tp] = Position(topic_id, start.offset)
+            self._consumer.resume(tp)
+
+    def _topic_id(self, tp):
+        # The client knows it from its metadata but has no public way to ask; an admin client would ask over the network.
+        return str(self._consumer._cluster.topic_id(tp.topic))
+
+    def _ask_for_ends(self):
+        if not self._settled:
+            return
+        try:
+            self._ends.update(self._consumer.end_offsets(list(self._settled), timeout_ms=ASK_MS))
+            self._kafka = "up"
+        except KafkaError:
+            self._kafka = "down"
+
+    def _end(self, tp):
+        return max(self._ends.get(tp, 0), self._consumer.highwater(tp) or 0 if tp in self._consumer.assignment() else 0)
+
+    def _commit_for_tools(self):
+        """Kafka's own offsets follow, unawaited, for the tools that show lag; nothing here reads them."""
+        self._committed_at = time.monotonic()
+        offsets = {tp: OffsetAndMetadata(position.next_offset, "", -1) for tp, position in self._settled.items()}
+        if offsets and self._kafka == "up":
+            self._consumer.commit_async(offsets)
+
+
+def _read(follower, records):
+    """The balances that the records tell, in order, and those that cannot be read, to be parked."""
+    balances, parked = [], []
+    for record in records:
+        try:
+            balances.extend(parse(record))
+        except UnreadableMessage as error:
+            parked.append(_to_park(follower, record, error))
+    return balances, parked
+
+
+def _apply(follower, batches, balances, parked):
+    with follower.database.transaction() as cursor:
+        _advance(cursor, follower, batches)
+        projection.apply(cursor, balances)
+        if parked:
+            dead_letters.park(cursor, parked)
+    return len(parked)
+
+
+def _apply_one_by_one(follower, batches, records):
+    parked = []
+    with follower.database.transaction() as cursor:
+        _advance(cursor, follower, batches)
+        for record in records:
+            cursor.execute("SAVEPOINT record")
+            try:
+                projection.apply(cursor, parse(record))
+            except (UnreadableMessage, pymysql.DataError, pymysql.IntegrityError) as error:
+                cursor.execute("ROLLBACK TO SAVEPOINT record")
+                parked.append(_to_park(follower, record, error))
+        dead_letters.park(cursor, parked)
+    return len(parked)
+
+
+def _advance(cursor, follower, batches):
+    """First of all: if this fails, nothing was done."""
+    for tp, batch in sorted(batches.items()):
+        positions.advance(cursor, tp, follower.position(tp), batch[-1].offset + 1)
+
+
+def _to_park(follower, record, error):
+    topic_id = follower.position((record.topic, record.partition)).topic_id
+    log.error(
+        "message parked",
+        extra={"topic": record.topic, "partition": record.partition, "offset": record.offset, "reason": str(error)[:200]},
+    )
+    return record, topic_id, error
+
+
+def _request_ids(records):
+    """The request ids of the batch, the first few: enough to follow one request, short enough for a line."""
+    ids = (value for record in records[:10] for key, value in record.headers if key == "request_id" and value)
+    return [value.decode("utf-8", "replace")[:128] for value in ids]

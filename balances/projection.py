@@ -1,0 +1,83 @@
+"""The read model: the last known balance of each account, and the statements that keep it."""
+
+from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+# `sequence` is assigned last: MySQL assigns from left to right, and what stands before compares with the old one.
+_NEWER = """
+    INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
+    ON DUPLICATE KEY UPDATE
+        balance = IF(VALUES(sequence) > sequence, VALUES(balance), balance),
+        updated_at = IF(VALUES(sequence) > sequence, VALUES(updated_at), updated_at),
+        sequence = GREATEST(sequence, VALUES(sequence))
+"""
+_IN_ORDER = """
+    INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
+    ON DUPLICATE KEY UPDATE balance = VALUES(balance), updated_at = VALUES(updated_at)
+"""
+_ABSENT = """
+    INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
+    ON DUPLICATE KEY UPDATE account_id = balances.account_id
+"""
+_COLUMNS = "account_id, balance, sequence, updated_at"
+
+
+class Row(NamedTuple):
+    account_id: str
+    balance: Decimal
+    sequence: int
+    updated_at: object
+
+
+def apply(cursor, balances):
+    """Take over the balances (messages.Balance), in this order, unless newer ones are here already."""
+    for statement, rows in fold(balances):
+        # In order of their keys, so that two consumers that meet cannot deadlock.
+        cursor.executemany(statement, sorted(rows, key=itemgetter(0)))
+
+
+def fold(balances):
+    """The fewest statements with the same outcome as one for each balance: pairs of (statement, rows).
+
+    Numbered balances fold to the highest sequence of each account, whatever order they come in. Those without a
+    sequence are held to the order they come in: they end the run before them, and fold to the last of each account.
+    """
+    for numbered, run in groupby(balances, lambda each: each.sequence is not None):
+        if numbered:
+            created, newest = [], {}
+            for each in run:
+                if each.creation:
+                    created.append(each)
+                elif (known := newest.get(each.account_id)) is None or each.sequence > known.sequence:
+                    newest[each.account_id] = each
+            yield from _statements((_ABSENT, created), (_NEWER, newest.values()))
+        else:
+            for creation, part in groupby(run, lambda each: each.creation):
+                if creation:
+                    yield from _statements((_ABSENT, list(part)))
+                else:
+                    yield from _statements((_IN_ORDER, {each.account_id: each for each in part}.values()))
+
+
+def find(cursor, account_id):
+    """The account's Row, or None."""
+    cursor.execute(f"SELECT {_COLUMNS} FROM balances WHERE account_id = %s", (account_id,))
+    row = cursor.fetchone()
+    # MySQL pads with spaces before it compares: '01' would be found for '01 '.
+    return Row(*row) if row and row[0] == account_id else None
+
+
+def page(cursor, after, limit):
+    """At most `limit` Rows whose ids come after `after`, in id order."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM balances WHERE account_id > %s ORDER BY account_id LIMIT %s", (after, limit)
+    )
+    return [Row(*row) for row in cursor.fetchall()]
+
+
+def _statements(*folded):
+    for statement, balances in folded:
+        if balances:
+            yield statement, [(each.account_id, each.balance, each.sequence or 0, each.updated_at) for each in balances]

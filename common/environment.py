@@ -1,0 +1,38 @@
+"""The environment of a service, read once, at its start. A value may stand in a file named by NAME_FILE."""
+
+import os
+from pathlib import Path
+
+
+class Misconfigured(SystemExit):
+    """Ends the process with one line that names the variable."""
+
+    def __init__(self, name, problem):
+        super().__init__(f"{name} {problem}")
+
+
+def text(name, default=None):
+    """The variable's text; without a default it must be there."""
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"{name}_FILE", f"cannot be read: {error}") from error
+    value = os.environ.get(name) or default
+    if value is None:
+        raise Misconfigured(name, "is not set; .env.example shows what a service needs")
+    return value
+
+
+def integer(name, default, low=1, high=65535):
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        raise Misconfigured(name, f"must be a whole number from {low} to {high}, not {value!r}")
+    return int(value)
+
+
+def switch(name, default=False):
+    value = text(name, "on" if default else "off").lower()
+    if value not in ("on", "true", "1", "yes", "off", "false", "0", "no"):
+        raise Misconfigured(name, f"must be on or off, not {value!r}")
+    return value in ("on", "true", "1", "yes")

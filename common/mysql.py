@@ -1,0 +1,147 @@
+"""MySQL for both services: a connection a thread, a transaction a `with` block."""
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+from urllib.parse import unquote, urlsplit
+
+import pymysql
+
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
+LOCK_WAIT_SECONDS = 5
+CONFLICT_TRIES = 10
+
+DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
+CHECK_VIOLATED = {3819, 4025}  # MySQL's number, MariaDB's number
+
+
+class DatabaseUnavailable(Exception):
+    """MySQL is away, or went away in the middle: whether a COMMIT under way took effect is not known."""
+
+
+class Conflict(Exception):
+    """Another transaction was in the way; this one was rolled back and may be tried again."""
+
+
+class Database:
+    """A database named by a URL in dbmate's form: mysql://user:password@host:port/database."""
+
+    def __init__(self, url, ssl_ca=None):
+        parts = urlsplit(url)
+        if parts.scheme != "mysql" or not parts.hostname or not parts.path.strip("/"):
+            raise ValueError("a database URL has the form mysql://user:password@host:port/database")
+        self.name = unquote(parts.path.strip("/"))
+        self._options = {
+            "host": parts.hostname,
+            "port": parts.port or 3306,
+            "user": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "database": self.name,
+            "charset": "utf8mb4",
+            "autocommit": True,  # a lone SELECT then needs neither BEGIN nor COMMIT
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": STATEMENT_SECONDS,
+            "write_timeout": STATEMENT_SECONDS,
+            # Without a CA the network is trusted; PyMySQL would otherwise encrypt without verifying anybody.
+            **({"ssl_ca": ssl_ca, "ssl_verify_cert": True, "ssl_verify_identity": True} if ssl_ca else {"ssl_disabled": True}),
+        }
+        self._local = threading.local()
+
+    @contextmanager
+    def transaction(self):
+        """Give a cursor; commit on a clean exit, roll back and re-raise on any exception.
+
+        Raises Conflict after a deadlock or a lock wait, DatabaseUnavailable when MySQL is away.
+        """
+        connection = self._begin()
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
+        except BaseException as error:
+            self._roll_back(connection)
+            raise translated(error) from error
+
+    def read(self, query, *arguments):
+        """Run `query(cursor, *arguments)`, which may only SELECT, outside any transaction."""
+        return self._on_live_connection(lambda connection: _run(connection, query, arguments))
+
+    def connect(self):
+        """A new connection, the caller's to close: READ COMMITTED, UTC, autocommit."""
+        try:
+            connection = pymysql.connect(
+                init_command=f"SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+                **self._options,
+            )
+            with connection.cursor() as cursor:
+                # A statement of its own: the variable behind it has another name on MariaDB than on MySQL.
+                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        except (pymysql.Error, OSError) as error:
+            raise translated(error) from error
+        return connection
+
+    def _begin(self):
+        def begin(connection):
+            connection.begin()
+            return connection
+
+        return self._on_live_connection(begin)
+
+    def _on_live_connection(self, first_statement):
+        """Run a transaction's first statement; a connection kept from before and found dead is replaced once.
+
+        This takes the place of a ping before each use, which would cost a round trip.
+        """
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            started = time.monotonic()
+            try:
+                return first_statement(connection)
+            except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+                self._forget(connection)
+                hung = time.monotonic() - started > CONNECT_SECONDS
+                if hung or not isinstance(translated(error), DatabaseUnavailable):
+                    raise translated(error) from error
+        connection = self._local.connection = self.connect()
+        try:
+            return first_statement(connection)
+        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+            self._forget(connection)
+            raise translated(error) from error
+
+    def _roll_back(self, connection):
+        try:
+            connection.rollback()
+        except (pymysql.Error, OSError):  # a lost connection has rolled back by itself
+            self._forget(connection)
+
+    def _forget(self, connection):
+        self._local.connection = None
+        with suppress(pymysql.Error, OSError):
+            connection.close()
+
+
+def repeat_on_conflict(work):
+    """Call `work()`, one whole transaction, until no other is in its way, CONFLICT_TRIES times at most."""
+    for _ in range(CONFLICT_TRIES - 1):
+        with suppress(Conflict):
+            return work()
+    return work()
+
+
+def translated(error):
+    """The error of this module that a PyMySQL error stands for; any other error as it is."""
+    if not isinstance(error, (pymysql.OperationalError, pymysql.InterfaceError, OSError)):
+        return error
+    code = error.args[0] if error.args else 0
+    if code in (DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED):
+        return Conflict(str(error))
+    if code in CHECK_VIOLATED:
+        return error
+    return DatabaseUnavailable(str(error))
+
+
+def _run(connection, query, arguments):
+    with connection.cursor() as cursor:
+        return query(cursor, *arguments)

@@ -1,0 +1,13 @@
+-- migrate:up
+-- `topic_id` tells a topic made anew from the one that was read; `history_gone_at`: records were lost unread.
+CREATE TABLE IF NOT EXISTS consumer_offsets (
+    topic           VARCHAR(249)    NOT NULL,
+    partition_id    INT UNSIGNED    NOT NULL,
+    topic_id        CHAR(36)        NOT NULL,
+    next_offset     BIGINT UNSIGNED NOT NULL,
+    history_gone_at DATETIME(6)     NULL,
+    PRIMARY KEY (topic, partition_id)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- migrate:down
+DROP TABLE IF EXISTS consumer_offsets;
