@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.5  # how often the outbox is looked at when nobody rings
 LEAD_SECONDS = 2  # how long a wait for the lead lasts before the stop is looked at again
 HUNG_SECONDS = 10  # a leader that is silent this long loses its connection, and with it the lead
 BLOCK_MS = 4_000  # for the first metadata of a topic
-DELIVERY_MS = 8_000
+REQUEST_MS, DELIVERY_MS = 5_000, 8_000
 ACK_SECONDS = 9  # longer than DELIVERY_MS, shorter than HUNG_SECONDS: a batch that waits out both keeps the lead
 RETRY_SECONDS = 1
 REMOVED_AT_ONCE = 500  # ids in one DELETE
@@ -103,12 +103,12 @@ def _relay_while_leading(stop, connection, name, options, partitions, replicatio
                     _forget_expired_answers(connection)
                 bell.wait(LOOK_SECONDS)
     finally:
-        producer.close(timeout=0)
+        _close(producer)
 
 
 def _producer(options):
     return KafkaProducer(
-        **options,
+        **{**options, "request_timeout_ms": REQUEST_MS},
         acks="all",
         enable_idempotence=True,
         delivery_timeout_ms=DELIVERY_MS,
@@ -116,6 +116,14 @@ def _producer(options):
         linger_ms=0,
         allow_auto_create_topics=False,
     )
+
+
+def _close(producer):
+    """End the producer at once, with all it still holds: what was not acknowledged is handed over to the next one."""
+    try:
+        producer.close(timeout=0)
+    except KafkaError:  # its flush gave up, and close() with it, before it stopped the thread that sends
+        producer._sender.force_close()
 
 
 def _send(producer, sequence, topic, key, payload, request_id, created_at):
