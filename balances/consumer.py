@@ -199,7 +199,7 @@ class Follower(ConsumerRebalanceListener):
         position = self._settled[tp]
         follows_on = batch[0].offset == position.next_offset and self._topic_id(tp) == position.topic_id
         if not follows_on:
-            # Further on is usual where a transaction's marker or compaction leaves a hole; settling tells the two apart.
+            # Further on is usual where a transaction's marker or compaction leaves a hole; settling tells them apart.
             if batch[0].offset > position.next_offset and self._topic_id(tp) == position.topic_id:
                 with suppress(KafkaError):
                     if self._consumer.beginning_offsets([tp], timeout_ms=ASK_MS)[tp] <= position.next_offset:
@@ -247,7 +247,7 @@ class Follower(ConsumerRebalanceListener):
             self._consumer.resume(tp)
 
     def _topic_id(self, tp):
-        # The client knows it from its metadata but has no public way to ask; an admin client would ask over the network.
+        # The client knows it from its metadata but has no public way to ask; an admin client would ask the network.
         return str(self._consumer._cluster.topic_id(tp.topic))
 
     def _ask_for_ends(self):
@@ -312,12 +312,10 @@ def _advance(cursor, follower, batches):
 
 
 def _to_park(follower, record, error):
-    topic_id = follower.position((record.topic, record.partition)).topic_id
-    log.error(
-        "message parked",
-        extra={"topic": record.topic, "partition": record.partition, "offset": record.offset, "reason": str(error)[:200]},
-    )
-    return record, topic_id, error
+    topic, partition, offset = record.topic, record.partition, record.offset
+    reason = str(error)[:200]
+    log.error("message parked", extra={"topic": topic, "partition": partition, "offset": offset, "reason": reason})
+    return record, follower.position((topic, partition)).topic_id, error
 
 
 def _request_ids(records):

@@ -19,8 +19,7 @@ def park(cursor, parked):
                 record.offset,
                 record.key,
                 record.value,
-                # Keys and values of any bytes; latin-1 gives each byte a character of its own.
-                json.dumps([(key, None if value is None else value.decode("latin-1")) for key, value in record.headers]),
+                json.dumps([(name, _as_text(value)) for name, value in record.headers]),
                 record.timestamp,
                 str(error)[:1000],
             )
@@ -35,3 +34,8 @@ def count(cursor):
         "SELECT COUNT(*) FROM (SELECT id FROM dead_letters WHERE state = 'parked' LIMIT %s) AS counted", (COUNTED,)
     )
     return cursor.fetchone()[0]
+
+
+def _as_text(value):
+    """A header's value may be any bytes, or none: latin-1 gives each byte a character of its own."""
+    return None if value is None else value.decode("latin-1")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class PositionMoved(Exception):
-    """The stored offset is not where this consumer believes it to be: what it holds in its hands must not be applied."""
+    """The stored offset is not where this consumer believes it to be: what it holds must not be applied."""
 
 
 class Position(NamedTuple):

@@ -100,7 +100,7 @@ def problem(status, detail):
 
 
 def logged(app):
-    """The app with a request id (given by the client or made here) on each answer and one line of log for each request."""
+    """The app with a request id (the client's or one made here) on each answer and one line of log a request."""
 
     def application(environ, start_response):
         started = time.perf_counter()

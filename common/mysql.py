@@ -43,8 +43,7 @@ class Database:
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": STATEMENT_SECONDS,
             "write_timeout": STATEMENT_SECONDS,
-            # Without a CA the network is trusted; PyMySQL would otherwise encrypt without verifying anybody.
-            **({"ssl_ca": ssl_ca, "ssl_verify_cert": True, "ssl_verify_identity": True} if ssl_ca else {"ssl_disabled": True}),
+            **_encryption(ssl_ca),
         }
         self._local = threading.local()
 
@@ -71,7 +70,8 @@ class Database:
         """A new connection, the caller's to close: READ COMMITTED, UTC, autocommit."""
         try:
             connection = pymysql.connect(
-                init_command=f"SET SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+                init_command="SET SESSION time_zone = '+00:00',"
+                f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
                 **self._options,
             )
             with connection.cursor() as cursor:
@@ -120,6 +120,13 @@ class Database:
         self._local.connection = None
         with suppress(pymysql.Error, OSError):
             connection.close()
+
+
+def _encryption(ssl_ca):
+    """Without a CA the network is trusted; PyMySQL would otherwise encrypt without verifying anybody."""
+    if not ssl_ca:
+        return {"ssl_disabled": True}
+    return {"ssl_ca": ssl_ca, "ssl_verify_cert": True, "ssl_verify_identity": True}
 
 
 def repeat_on_conflict(work):

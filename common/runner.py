@@ -106,7 +106,7 @@ def _terminate(children):
 
 def _serve(listener, app, workers):
     stop = threading.Event()
-    threads = [threading.Thread(target=_supervise, args=(worker, stop), name=worker.name, daemon=True) for worker in workers]
+    threads = [threading.Thread(target=_supervise, args=(each, stop), name=each.name, daemon=True) for each in workers]
     server = create_server(
         logged(app),
         sockets=[listener],

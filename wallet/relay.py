@@ -1,4 +1,4 @@
-"""Moves what the outbox holds to Kafka: in order, at least once. One relay leads at a time, however many wallets run."""
+"""Moves what the outbox holds to Kafka: in order, at least once. One relay leads, however many wallets run."""
 
 import logging
 import time

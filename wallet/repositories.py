@@ -194,7 +194,8 @@ class Answers:
 
     def keep(self, scope, key, status, headers, body):
         self._cursor.execute(
-            "UPDATE idempotency_keys SET status = %s, headers = %s, body = %s WHERE scope = %s AND idempotency_key = %s",
+            "UPDATE idempotency_keys SET status = %s, headers = %s, body = %s"
+            " WHERE scope = %s AND idempotency_key = %s",
             (status, headers, body, scope, key),
         )
 
