@@ -234,7 +234,7 @@ check_name() {
 say() { echo "$*"; }
 die() { echo "local.sh: $*" >&2; exit 1; }
 give_up() { # give_up NAME WHAT: with the end of its log
-  { echo "the end of $LOGS/$1.log:" && tail -n 20 "$LOGS/$1.log"; } >&2
+  { echo "the end of $LOGS/$1.log:" && grep -v '"path":"/ready"' "$LOGS/$1.log" | tail -n 20; } >&2
   die "$1 $2"
 }
 
