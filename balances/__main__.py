@@ -14,13 +14,13 @@ from common.runner import Worker, run
 from common.status import Status
 
 
-def main():
+def main(topics=TOPICS):
     configure("balances")
     database_url = environment.text("DATABASE_URL")
     consuming = partial(
         consumer.run,
         options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS")),
-        topics=TOPICS,
+        topics=topics,
         group=environment.text("KAFKA_GROUP_ID", "balances"),
         instance=environment.text("KAFKA_INSTANCE_ID", socket.gethostname()),
         partitions=environment.integer("KAFKA_PARTITIONS", 1),

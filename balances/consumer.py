@@ -41,7 +41,22 @@ def run(stop, database, options, topics, group, instance, partitions, replicatio
             status.write({**told, "consumer": "waits for Kafka", "kafka": "down"})
             log.warning("Kafka is away", extra={"reason": str(error)[:200]})
             stop.wait(RETRY_SECONDS)
-    consumer = KafkaConsumer(
+    consumer = client(options, group, instance)
+    try:
+        follower = Follower(consumer, database, status)
+        consumer.subscribe(topics, listener=follower)
+        while not stop.is_set():
+            consume_batch(follower)
+            follower.tell()
+            if follower.mysql == "down":
+                stop.wait(RETRY_SECONDS)
+    finally:
+        consumer.close(timeout_ms=2000)
+
+
+def client(options, group, instance):
+    """A KafkaConsumer as the follower needs it, the caller's to subscribe and to close."""
+    return KafkaConsumer(
         **options,
         group_id=group,
         group_instance_id=instance,
@@ -56,16 +71,6 @@ def run(stop, database, options, topics, group, instance, partitions, replicatio
         check_crcs=True,
         # No deserializer: one that raises makes the client spin for ever.
     )
-    try:
-        follower = Follower(consumer, database, status)
-        consumer.subscribe(topics, listener=follower)
-        while not stop.is_set():
-            consume_batch(follower)
-            follower.tell()
-            if follower.mysql == "down":
-                stop.wait(RETRY_SECONDS)
-    finally:
-        consumer.close(timeout_ms=2000)
 
 
 def consume_batch(follower):
