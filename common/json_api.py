@@ -40,7 +40,8 @@ _STATUS_BY_ERROR = {BadRequest: 400, BodyTooLarge: 413, Conflict: 503, DatabaseU
 
 def json_app(status_by_error):
     """A Bottle app whose routes give dicts and may raise the given domain errors: each becomes its status."""
-    app = Bottle(autojson=False)
+    app = Bottle()
+    app.uninstall("json")  # Bottle's own knows no Decimal
     app.default_error_handler = lambda error: _problem_of(error.status_code, str(error.body))
     app.install(_as_json({**_STATUS_BY_ERROR, **status_by_error}))
     return app
