@@ -35,7 +35,7 @@ class InvalidAmount(Exception):
 
 class InsufficientFunds(Exception):
     def __init__(self, account, amount):
-        super().__init__(f"account {account.id} holds {account.balance}, less than {amount}")
+        super().__init__(f"account {account.id} holds {account.balance}, less than {amount.quantize(CENT)}")
 
 
 class SameAccount(Exception):
