@@ -12,7 +12,7 @@ claim() { # claim PORT NAME: success if the port is free, else says who has it
   holder=$(lsof -nP -iTCP:"$1" -sTCP:LISTEN 2>/dev/null | awk 'NR == 2 {print $1 ", pid " $2}')
   [ -n "$holder" ] ||
     holder=$(ss -Hltnp "sport = :$1" 2>/dev/null | sed -n 's/.*(("\([^"]*\)",pid=\([0-9]*\).*/\1, pid \2/p')
-  say "port $1 is taken by ${holder:-a program of another user}. Stop it, or choose another port:" \
+  say "port $1 is taken by ${holder:-another program}. Stop it, or choose another port:" \
     "$(echo "$2" | tr '[:lower:]' '[:upper:]')_PORT=$(($1 + 1000)) ./local.sh up" >&2
   return 1
 }
@@ -99,8 +99,9 @@ prepare() { # prepare LIST: all that is needed, with the Python packages of that
 prepare_python() { # installs only when the lists have changed; the tests' list includes the other one
   local stamp=.venv/installed-${1//\//-} sum python=${PYTHON:-python3}
   if ! .venv/bin/python -c '' 2>/dev/null; then
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-      die "Python 3.11 or newer is needed, not $("$python" --version 2>&1). Name one: PYTHON=python3.13 ./local.sh up"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+      die "Python 3.11 or newer is needed, and $python is $("$python" --version 2>/dev/null || echo missing)." \
+        "Install one, or name one: PYTHON=python3.13 ./local.sh up"
     say "making the virtual environment .venv with $("$python" --version)"
     rm -rf .venv
     "$python" -c 'import ensurepip' 2>/dev/null || install "Python's module venv" python python3-venv
@@ -130,10 +131,10 @@ prepare_kafka() {
   [ -d "$KAFKA_LIBS" ] && return
   first mvn >/dev/null || install Maven maven maven
   say "fetching Kafka from Maven Central into $KAFKA_LIBS (55 MB)"
-  if ! mvn -B -q -Dstyle.color=never -f docker/kafka-pom.xml dependency:copy-dependencies -DincludeScope=runtime \
-    -DoutputDirectory="$KAFKA_LIBS.$$" || ! mv "$KAFKA_LIBS.$$" "$KAFKA_LIBS"; then
+  if ! mvn -B -f docker/kafka-pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+    -DoutputDirectory="$KAFKA_LIBS.$$" >"$LOGS/install.log" 2>&1 || ! mv "$KAFKA_LIBS.$$" "$KAFKA_LIBS"; then
     rm -rf "$KAFKA_LIBS.$$"
-    die "cannot fetch Kafka"
+    give_up install "of Kafka failed"
   fi
 }
 
@@ -162,8 +163,7 @@ install() { # install WHAT BREW APT...: the first of APT... that this release ha
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages \
       >"$LOGS/install.log" 2>&1 && return
   done
-  tail -n 5 "$LOGS/install.log" >&2
-  die "apt could not install $*"
+  give_up install "of $what failed"
 }
 
 first() { # first COMMAND...: the path of the first that exists
