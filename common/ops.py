@@ -1,27 +1,77 @@
 """What the verbs of both services share."""
 
+import argparse
+import http.client
+import inspect
 import json
 import urllib.error
 import urllib.request
+from decimal import Decimal
+from urllib.parse import urlencode
 
-ASK_SECONDS = 5
+ASK_SECONDS = 10
+
+
+class NoAnswer(Exception):
+    """A service is away, or does not answer as one of ours."""
+
+
+class Service:
+    """A running service as its clients see it."""
+
+    def __init__(self, url, token=""):
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def ask(self, path, **query):
+        """(status, body) of a GET, numbers as Decimals. Raises NoAnswer unless it is a JSON object, in time."""
+        address = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
+        try:
+            status, body = self._get(urllib.request.Request(address, headers=self._headers))
+            answer = json.loads(body, parse_int=Decimal, parse_float=Decimal)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise NoAnswer(f"{address} does not answer: {getattr(error, 'reason', error)}") from error
+        if not isinstance(answer, dict):
+            raise NoAnswer(f"{address} does not answer with a JSON object")
+        return status, answer
+
+    def _get(self, request):
+        try:
+            with _open(request, timeout=ASK_SECONDS) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.status, refusal.read()
+
+
+# Straight to the service: a proxy named in the environment is for the world outside.
+_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+
+def add_verb(verbs, run, example, name=None):
+    """Add the verb `run(options)`, named and explained as the function is; give its parser, for arguments."""
+    parser = verbs.add_parser(
+        name or run.__name__.replace("_", "-"),
+        help=run.__doc__.partition("\n")[0],
+        description=inspect.cleandoc(run.__doc__),
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
 
 
 def print_status(port):
     """Print the /ready of the service on this machine; raises SystemExit(1) when it is not ready or not there."""
-    url = f"http://127.0.0.1:{port}/ready"
     try:
-        with urllib.request.urlopen(url, timeout=ASK_SECONDS) as answer:
-            facts, ready = json.load(answer), True
-    except urllib.error.HTTPError as error:
-        facts, ready = json.load(error), False
-    except OSError as error:
-        raise SystemExit(f"nothing answers at {url}: {error}") from error
+        code, facts = Service(f"http://127.0.0.1:{port}").ask("/ready")
+    except NoAnswer as error:
+        raise SystemExit(str(error)) from error
     for name, value in facts.items():
         if isinstance(value, list):
             for entry in value:
                 print(f"  {name}: " + ", ".join(f"{key} {each}" for key, each in entry.items()))
         else:
             print(f"{name}: {value}")
-    if not ready:
+    if code != 200:
         raise SystemExit(1)

@@ -1,25 +1,36 @@
 """The verbs of `entrypoint.sh wallet`."""
 
 import argparse
+import shlex
+import signal
 import time
 from pathlib import Path
 
 from common import environment, migrate
 from common.log import configure
-from common.mysql import Database
-from common.ops import print_status
+from common.mysql import Database, DatabaseUnavailable
+from common.ops import add_verb, print_status
+from wallet.announce import announce_accounts
+from wallet.domain import AccountNotFound
 from wallet.repositories import Outbox
 
 DB = Path(__file__).resolve().parent.parent / "db" / "wallet"
+SAY_SECONDS = 2
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="entrypoint.sh wallet", description="Without a verb: migrate, seed, serve.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (migrate_up, rollback, seed, status):
-        sub = verbs.add_parser(verb.__name__.removesuffix("_up"), help=verb.__doc__, description=verb.__doc__)
-        sub.set_defaults(run=verb)
+    add_verb(verbs, migrate_up, "entrypoint.sh wallet migrate", name="migrate")
+    add_verb(verbs, rollback, "entrypoint.sh wallet rollback")
+    add_verb(verbs, seed, "entrypoint.sh wallet seed")
+    add_verb(verbs, status, "PORT=8080 entrypoint.sh wallet status")
+    announcing = add_verb(verbs, announce, "entrypoint.sh wallet announce")
+    announcing.add_argument("ids", nargs="*", metavar="ID", help="of an account; without any: all accounts")
+    announcing.add_argument("--after", default="", metavar="ID", help="begin after this one, to go on after a stop")
     options = parser.parse_args(arguments)
+    if options.verb == "announce" and options.ids and options.after:
+        announcing.error("--after goes with all accounts, not with IDs")
     configure("wallet")
     options.run(options)
 
@@ -45,6 +56,41 @@ def seed(_):
 def status(_):
     """print what /ready says of the running service; exit code 1 when it is not ready"""
     print_status(port=environment.integer("PORT", 8080))
+
+
+def announce(options):
+    """announce the present balance of every account, so that Balances takes it over
+
+    Balances that lost something, or everything, is whole again once it has heard these events. The wallet's relay sends
+    them, so the wallet must run; transfers go on meanwhile. It may be stopped and repeated at any point.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` ends it as Ctrl-C does
+    database = Database(environment.text("DATABASE_URL"), environment.text("MYSQL_SSL_CA", "") or None)
+    announced, after, started = 0, options.after, time.monotonic()
+    say_at = started + SAY_SECONDS
+
+    def progress():
+        rate = announced / max(time.monotonic() - started, 0.001)
+        return f"{announced} accounts announced, {rate:.0f} a second"
+
+    try:
+        for batch in announce_accounts(database, options.ids, after, say):
+            announced, after = announced + len(batch), batch[-1]
+            if time.monotonic() >= say_at:
+                say_at = time.monotonic() + SAY_SECONDS
+                say(f"{progress()}, up to {after}")
+    except AccountNotFound as error:
+        raise SystemExit(f"{error}; nothing was announced") from error
+    except (KeyboardInterrupt, DatabaseUnavailable) as error:
+        rest = options.ids or (["--after", after] if after else [])
+        say(f"{progress()}; stopped{f': {error}' if str(error) else ''}")
+        say(f"go on with: {shlex.join(['entrypoint.sh', 'wallet', 'announce', *rest])}")
+        raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
+    say(progress())
+
+
+def say(sentence):
+    print(sentence, flush=True)
 
 
 if __name__ == "__main__":

@@ -27,3 +27,9 @@ def create_transaction(work, transaction_id, account_id_from, account_id_to, amo
     work.accounts.save_balances(source, target)
     work.transactions.add(transaction)
     return transaction, work.publish(events)
+
+
+def announce_balances(work, account_ids):
+    """Announce again what the accounts hold, for a reader that missed it."""
+    accounts = work.accounts.lock(*account_ids)
+    work.publish([domain.BalanceAnnounced(account.id, account.balance) for account in accounts])
