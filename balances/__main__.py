@@ -7,7 +7,7 @@ from balances import consumer
 from balances.api import create_app
 from balances.messages import TOPICS
 from common import environment
-from common.kafka import client_options
+from common.kafka import client_options, security
 from common.log import configure
 from common.mysql import Database
 from common.runner import Worker, run
@@ -16,22 +16,22 @@ from common.status import Status
 
 def main(topics=TOPICS):
     configure("balances")
-    database_url = environment.text("DATABASE_URL")
+    database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
+    status = Status()  # shared by all processes: the consumer runs in one, /ready is asked of each
     consuming = partial(
         consumer.run,
-        options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS")),
+        database=database,
+        options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"), security()),
         topics=topics,
         group=environment.text("KAFKA_GROUP_ID", "balances"),
         instance=environment.text("KAFKA_INSTANCE_ID", socket.gethostname()),
         partitions=environment.integer("KAFKA_PARTITIONS", 1),
         replication=environment.integer("KAFKA_REPLICATION", 1),
+        status=status,
     )
-    status = Status()  # shared by all processes: the consumer runs in one, /ready is asked of each
 
     def service(first):
-        database = Database(database_url)
-        workers = [Worker("consumer", partial(consuming, database=database, status=status), status)] if first else []
-        return create_app(database, status), workers
+        return create_app(database, status), [Worker("consumer", consuming, status)] if first else []
 
     run(
         service,

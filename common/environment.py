@@ -1,6 +1,7 @@
 """The environment of a service, read once, at its start. A value may stand in a file named by NAME_FILE."""
 
 import os
+import ssl
 from pathlib import Path
 
 
@@ -29,6 +30,24 @@ def integer(name, default, low=1, high=65535):
     if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
         raise Misconfigured(name, f"must be a whole number from {low} to {high}, not {value!r}")
     return int(value)
+
+
+def choice(name, default, *others):
+    value = text(name, default)
+    if value not in (default, *others):
+        raise Misconfigured(name, f"must be one of {', '.join((default, *others))}, not {value!r}")
+    return value
+
+
+def ca_file(name):
+    """The path of a file of certificates whose signatures are trusted; None when the variable is not set."""
+    path = text(name, "") or None
+    if path:
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:  # not there, or no certificates
+            raise Misconfigured(name, f"names {path}, which cannot be used: {error}") from error
+    return path
 
 
 def switch(name, default=False):

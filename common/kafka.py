@@ -5,20 +5,38 @@ import logging
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
 
+from common import environment
+
 log = logging.getLogger("kafka-topics")
 
 # A floor for the protocol's version: with it a client is made at once, broker or none, and connects in the background.
 API_VERSION = (3, 9)
 
 
-def client_options(bootstrap_servers):
+def client_options(bootstrap_servers, security=None):
     return {
+        **(security or {}),
         "bootstrap_servers": bootstrap_servers.split(","),
         "api_version": API_VERSION,
         "reconnect_backoff_max_ms": 1000,  # the default of 30 s would also be how late an outage's end is noticed
         "request_timeout_ms": 10_000,
         "metadata_max_age_ms": 60_000,
     }
+
+
+def security():
+    """How the environment says that the brokers and we prove to each other who we are: options of every client."""
+    protocol = environment.choice("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+    options = {"security_protocol": protocol}
+    if protocol.endswith("SSL"):
+        options["ssl_cafile"] = environment.ca_file("KAFKA_SSL_CA_FILE")  # None: those that the system trusts
+    if protocol.startswith("SASL"):
+        options["sasl_mechanism"] = environment.choice(
+            "KAFKA_SASL_MECHANISM", "SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"
+        )
+        options["sasl_plain_username"] = environment.text("KAFKA_SASL_USERNAME")
+        options["sasl_plain_password"] = environment.text("KAFKA_SASL_PASSWORD")
+    return options
 
 
 def ensure_topics(options, topics, partitions, replication):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import pymysql
 
@@ -46,7 +46,7 @@ def owner_url():
 
 def wait_for_mysql():
     """A connection as the migrations' user, as soon as there is one. Ends the process on what no wait will mend."""
-    database = Database(owner_url(), environment.text("MYSQL_SSL_CA", "") or None)
+    database = Database(owner_url(), environment.ca_file("MYSQL_SSL_CA"))
     said_at = None
     while True:
         try:
@@ -65,6 +65,8 @@ def _what_it_means(error):
         return "MySQL refuses the user or the password (or is still being set up)"
     if code in (1044, 1049):
         return "the database is not there for this user (or is still being set up)"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "MySQL's certificate is not one that MYSQL_SSL_CA vouches for"
     return "waiting for MySQL"
 
 
@@ -90,12 +92,12 @@ def _dbmate(folder, table, verb):
     # `migrate`, not `up`: that one would create a missing database, with the server's own character set.
     command = ["dbmate", "--migrations-dir", str(folder), "--migrations-table", table, "--no-dump-schema", verb]
     options = {"PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")}
-    ca, url = environment.text("MYSQL_SSL_CA", ""), owner_url()
-    if ca:
-        options["SSL_CERT_FILE"] = ca
-        url += ("&" if "?" in url else "?") + urlencode({"tls": "true"})
+    if ca := environment.ca_file("MYSQL_SSL_CA"):
+        # Go trusts the certificates of this file and of this folder: of no folder, as the services do.
+        options.update(SSL_CERT_FILE=ca, SSL_CERT_DIR=os.devnull)
     # In the environment, not among the arguments: those anybody may read in `ps`.
-    child = subprocess.Popen(command, env={**os.environ, **options, "DATABASE_URL": url})
+    options["DATABASE_URL"] = _as_go_reads_it(owner_url(), tls=bool(ca))
+    child = subprocess.Popen(command, env={**os.environ, **options})
 
     def stop(*_):
         child.terminate()
@@ -106,3 +108,12 @@ def _dbmate(folder, table, verb):
     signal.signal(signal.SIGTERM, previous)
     if code:
         raise MigrationFailed(f"dbmate could not {verb} {folder} (exit code {code}); its own words stand above")
+
+
+def _as_go_reads_it(url, tls):
+    """The URL with all quoted that may be: one that Go's stricter parser refuses it prints, the password in it."""
+    parts = urlsplit(url)
+    user, password = (quote(unquote(each or ""), safe="") for each in (parts.username, parts.password))
+    host = parts.netloc.rpartition("@")[2]
+    query = "&".join(filter(None, (parts.query, "tls=true" if tls else "")))
+    return urlunsplit(("mysql", f"{user}:{password}@{host}", quote(unquote(parts.path)), query, ""))

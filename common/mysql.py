@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import pymysql
 
+from common.environment import Misconfigured
+
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
 LOCK_WAIT_SECONDS = 5
@@ -28,9 +30,7 @@ class Database:
     """A database named by a URL in dbmate's form: mysql://user:password@host:port/database."""
 
     def __init__(self, url, ssl_ca=None):
-        parts = urlsplit(url)
-        if parts.scheme != "mysql" or not parts.hostname or not parts.path.strip("/"):
-            raise ValueError("a database URL has the form mysql://user:password@host:port/database")
+        parts = _parts(url)
         self.name = unquote(parts.path.strip("/"))
         self._options = {
             "host": parts.hostname,
@@ -147,6 +147,15 @@ def translated(error):
     if code in CHECK_VIOLATED:
         return error
     return DatabaseUnavailable(str(error))
+
+
+def _parts(url):
+    with suppress(ValueError):  # its own words would quote the password, where that holds a / or a #
+        parts = urlsplit(url)
+        if parts.scheme == "mysql" and parts.hostname and parts.port != 0 and parts.path.strip("/"):
+            return parts
+    form = "mysql://user:password@host:port/database"
+    raise Misconfigured("A database URL", f"has the form {form}, special characters of a password as %XX")
 
 
 def _run(connection, query, arguments):

@@ -4,7 +4,7 @@ from functools import partial
 
 from common import environment
 from common.bell import Bell
-from common.kafka import client_options
+from common.kafka import client_options, security
 from common.log import configure
 from common.mysql import Database
 from common.runner import Worker, run
@@ -15,23 +15,19 @@ from wallet.api import create_app
 
 def main():
     configure("wallet")
-    database_url = environment.text("DATABASE_URL")
-    kafka = client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"))
-    partitions = environment.integer("KAFKA_PARTITIONS", 1)
-    replication = environment.integer("KAFKA_REPLICATION", 1)
+    database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
     status, bell = Status(), Bell()  # shared by all processes: the relay runs in one, commits happen in each
+    relaying = partial(
+        relay.run,
+        database=database,
+        options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"), security()),
+        partitions=environment.integer("KAFKA_PARTITIONS", 1),
+        replication=environment.integer("KAFKA_REPLICATION", 1),
+        bell=bell,
+        status=status,
+    )
 
     def service(first):
-        database = Database(database_url)
-        relaying = partial(
-            relay.run,
-            database=database,
-            options=kafka,
-            partitions=partitions,
-            replication=replication,
-            bell=bell,
-            status=status,
-        )
         return create_app(database, status, bell.ring), [Worker("relay", relaying, status)] if first else []
 
     run(
