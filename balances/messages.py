@@ -81,8 +81,9 @@ def parse(record):
 def _balance(account_id, balance, sequence, moment, creation=False):
     if not 1 <= len(account_id) <= ID_CHARACTERS or account_id[-1] == " " or not account_id.isprintable():
         raise UnreadableMessage("an account id has 1 to 255 printable characters and does not end in a space")
-    # adjusted() is the place of the first digit: it bounds the number before anything is computed with it.
-    if balance and not (-2 <= balance.adjusted() < INTEGER_DIGITS and not balance % CENT):
+    # msgspec takes "NaN" and "Infinity", as text, for a Decimal too. And adjusted() is the place of the first digit: it
+    # bounds the number before anything is computed with it.
+    if not balance.is_finite() or (balance and not (-2 <= balance.adjusted() < INTEGER_DIGITS and not balance % CENT)):
         raise UnreadableMessage("a balance has at most 13 digits before the point and 2 after it")
     return Balance(account_id, balance, sequence, moment, creation)
 
@@ -101,7 +102,7 @@ def _sequence(header):
 def _moment(occurred_at, timestamp_ms):
     """When it happened in the wallet, naive UTC: its header, else the record's timestamp."""
     if occurred_at is None:
-        if not 0 <= (timestamp_ms or -1) <= _LAST_MILLISECOND:
+        if timestamp_ms is None or not 0 <= timestamp_ms <= _LAST_MILLISECOND:
             raise UnreadableMessage("neither occurred_at nor the record's timestamp is a date")
         return _EPOCH + timedelta(milliseconds=timestamp_ms)
     try:
