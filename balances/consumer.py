@@ -22,6 +22,7 @@ POLL_RECORDS = 5000  # all of one fetch: what a poll leaves over holds up the fe
 FETCH_BYTES = 1024 * 1024
 FETCH_WAIT_MS = 100
 SESSION_MS, HEARTBEAT_MS = 6_000, 2_000
+METADATA_MS = 5_000  # how late it is noticed that a topic was made anew: until then its offsets look like the old one's
 ASK_MS = 2_000  # for the log's beginning and end
 LOOK_SECONDS = 2  # how often an idle consumer asks Kafka for the end of the log, and so learns that it is away
 COMMIT_SECONDS = 1
@@ -57,7 +58,7 @@ def run(stop, database, options, topics, group, instance, partitions, replicatio
 def client(options, group, instance):
     """A KafkaConsumer as the follower needs it, the caller's to subscribe and to close."""
     return KafkaConsumer(
-        **options,
+        **{**options, "metadata_max_age_ms": METADATA_MS},
         group_id=group,
         group_instance_id=instance,
         session_timeout_ms=SESSION_MS,
@@ -120,7 +121,6 @@ class Follower(ConsumerRebalanceListener):
         self._consumer = consumer
         self._status = status
         self._settled = {}  # TopicPartition -> Position
-        self._fresh = set()  # assigned, by the client's own thread, since the last look
         self._ends = {}
         self._kafka = "unknown"
         self._asked_at = self._committed_at = 0.0
@@ -128,9 +128,8 @@ class Follower(ConsumerRebalanceListener):
         self._positioned = status.read().get("positioned", False)
 
     def on_partitions_assigned(self, assigned):
-        # The client's I/O thread: a wait here would hold up the heartbeats, so it only pauses and notes.
+        # The client's I/O thread: a wait here would hold up the heartbeats. A pause is also the note that it was here.
         self._consumer.pause(*assigned)
-        self._fresh.update(assigned)
 
     def on_partitions_revoked(self, revoked):
         pass  # the next look at assignment() sees it, and until then the compare-and-set guards
@@ -198,26 +197,28 @@ class Follower(ConsumerRebalanceListener):
             for tp, position in self._settled.items()
             if tp in self._consumer.assignment() and tp not in fresh
         }
+        self.unsettle([tp for tp, position in self._settled.items() if self._topic_id(tp) != position.topic_id])
 
     def _follows_on(self, tp, batch):
-        """False when the client jumped (the log was cut, or the topic made anew): it must be settled again."""
+        """False when the client jumped, for the log was cut: the partition must be settled again."""
         position = self._settled[tp]
-        follows_on = batch[0].offset == position.next_offset and self._topic_id(tp) == position.topic_id
-        if not follows_on:
-            # Further on is usual where a transaction's marker or compaction leaves a hole; settling tells them apart.
-            if batch[0].offset > position.next_offset and self._topic_id(tp) == position.topic_id:
-                with suppress(KafkaError):
-                    if self._consumer.beginning_offsets([tp], timeout_ms=ASK_MS)[tp] <= position.next_offset:
-                        return True
-            self.unsettle([tp])
-        return follows_on
+        if batch[0].offset == position.next_offset:
+            return True
+        # Further on is usual where a transaction's marker or compaction leaves a hole; settling tells the two apart.
+        if batch[0].offset > position.next_offset:
+            with suppress(KafkaError):
+                if self._consumer.beginning_offsets([tp], timeout_ms=ASK_MS)[tp] <= position.next_offset:
+                    return True
+        self.unsettle([tp])
+        return False
 
     def _settle(self, partitions):
+        partitions = [tp for tp in partitions if self._topic_id(tp)]  # without: deleted, or not yet heard of
         if not partitions:
             return
         try:
-            ends = self._consumer.end_offsets(list(partitions), timeout_ms=ASK_MS)
-            beginnings = self._consumer.beginning_offsets(list(partitions), timeout_ms=ASK_MS)
+            ends = self._consumer.end_offsets(partitions, timeout_ms=ASK_MS)
+            beginnings = self._consumer.beginning_offsets(partitions, timeout_ms=ASK_MS)
         except KafkaError:
             self._kafka = "down"
             return
@@ -240,7 +241,7 @@ class Follower(ConsumerRebalanceListener):
             return  # another settles the same partition: look again at the next turn
         self.mysql = "up"
         for tp, (topic_id, start) in starts.items():
-            if tp in self._fresh:
+            if tp not in self._consumer.assignment():
                 continue
             log.log(
                 logging.WARNING if start.history_gone else logging.INFO,
@@ -253,7 +254,8 @@ class Follower(ConsumerRebalanceListener):
 
     def _topic_id(self, tp):
         # The client knows it from its metadata but has no public way to ask; an admin client would ask the network.
-        return str(self._consumer._cluster.topic_id(tp.topic))
+        topic_id = self._consumer._cluster.topic_id(tp.topic)
+        return topic_id and str(topic_id)
 
     def _ask_for_ends(self):
         if not self._settled:
