@@ -26,6 +26,7 @@ METADATA_MS = 5_000  # how late it is noticed that a topic was made anew: until 
 ASK_MS = 2_000  # for the log's beginning and end
 LOOK_SECONDS = 2  # how often an idle consumer asks Kafka for the end of the log, and so learns that it is away
 COMMIT_SECONDS = 1
+FORGET_SECONDS = 60  # between two looks for dead letters that were settled long ago
 RETRY_SECONDS = 0.5
 
 log = logging.getLogger("consumer")
@@ -46,11 +47,15 @@ def run(stop, database, options, topics, group, instance, partitions, replicatio
     try:
         follower = Follower(consumer, database, status)
         consumer.subscribe(topics, listener=follower)
+        forget_at = time.monotonic()
         while not stop.is_set():
             consume_batch(follower)
             follower.tell()
             if follower.mysql == "down":
                 stop.wait(RETRY_SECONDS)
+            elif time.monotonic() >= forget_at:
+                forget_at = time.monotonic() + FORGET_SECONDS
+                _forget_settled_letters(database)
     finally:
         consumer.close(timeout_ms=2000)
 
@@ -323,6 +328,11 @@ def _to_park(follower, record, error):
     reason = str(error)[:200]
     log.error("message parked", extra={"topic": topic, "partition": partition, "offset": offset, "reason": reason})
     return record, follower.position((topic, partition)).topic_id, error
+
+
+def _forget_settled_letters(database):
+    with suppress(DatabaseUnavailable, Conflict), database.transaction() as cursor:  # the next look makes up for it
+        dead_letters.forget_settled(cursor)
 
 
 def _request_ids(records):

@@ -1,8 +1,51 @@
-"""Messages that could not be applied: parked whole, with the reason, where ops can look at them."""
+"""Messages that could not be applied: parked whole, with the reason, until a person has them retried or discarded."""
 
 import json
+from datetime import datetime
+from typing import NamedTuple
+
+from balances import projection
+from balances.messages import parse
 
 COUNTED = 10_000
+KEPT_DAYS = 30  # after they were delivered or discarded
+FORGOTTEN_AT_ONCE = 100  # a letter may be a megabyte
+
+
+class Letter(NamedTuple):
+    """A parked record; what `parse` looks at is named as it is in a Kafka record."""
+
+    id: int
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list
+    timestamp: int
+    error: str
+    state: str  # parked, delivered or discarded
+    parked_at: datetime
+    settled_at: datetime | None
+
+    def orderable(self):
+        """Whether it says where it stands among the others: the original's messages do not."""
+        return "sequence" in dict(self.headers)
+
+
+class LetterNotFound(Exception):
+    def __init__(self, letter_id):
+        super().__init__(f"there is no dead letter {letter_id}")
+
+
+class AlreadyDelivered(Exception):
+    def __init__(self, letter_id):
+        super().__init__(f"dead letter {letter_id} was delivered already")
+
+
+class NotOrderable(Exception):
+    def __init__(self):
+        super().__init__("it has no sequence, so what is known may be newer; --force applies it all the same")
 
 
 def park(cursor, parked):
@@ -19,7 +62,10 @@ def park(cursor, parked):
                 record.offset,
                 record.key,
                 record.value,
-                json.dumps([(name, _as_text(value)) for name, value in record.headers]),
+                # Keys and values of any bytes; latin-1 gives each byte a character of its own.
+                json.dumps(
+                    [(key, None if value is None else value.decode("latin-1")) for key, value in record.headers]
+                ),
                 record.timestamp,
                 str(error)[:1000],
             )
@@ -36,6 +82,70 @@ def count(cursor):
     return cursor.fetchone()[0]
 
 
-def _as_text(value):
-    """A header's value may be any bytes, or none: latin-1 gives each byte a character of its own."""
-    return None if value is None else value.decode("latin-1")
+def page(cursor, after, limit):
+    """At most `limit` parked Letters whose ids come after `after`, in id order, which is the order of their parking."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM dead_letters WHERE state = 'parked' AND id > %s ORDER BY id LIMIT %s", (after, limit)
+    )
+    return [_letter(row) for row in cursor.fetchall()]
+
+
+def find(cursor, letter_id, hold=False):
+    """The Letter, held until the transaction ends if asked to. Raises LetterNotFound."""
+    cursor.execute(f"SELECT {_COLUMNS} FROM dead_letters WHERE id = %s{' FOR UPDATE' if hold else ''}", (letter_id,))
+    if (row := cursor.fetchone()) is None:
+        raise LetterNotFound(letter_id)
+    return _letter(row)
+
+
+def deliver(cursor, letter_id, force=False):
+    """Apply the letter as the consumer would have; give [(account id, its Row before or None, its Row after)].
+
+    Raises UnreadableMessage while it cannot be read, and NotOrderable if it has no sequence, unless `force` is given.
+    """
+    letter = find(cursor, letter_id, hold=True)
+    if letter.state == "delivered":
+        raise AlreadyDelivered(letter_id)
+    balances = parse(letter)
+    if not (letter.orderable() or force):
+        raise NotOrderable
+    account_ids = sorted({balance.account_id for balance in balances})
+    before = [projection.find(cursor, account_id, hold=True) for account_id in account_ids]
+    projection.apply(cursor, balances)
+    after = [projection.find(cursor, account_id) for account_id in account_ids]
+    _settle(cursor, letter_id, "delivered")
+    return list(zip(account_ids, before, after, strict=True))
+
+
+def discard(cursor, letter_id):
+    """Decide that the letter is not to be delivered; until it is forgotten it still can be."""
+    if find(cursor, letter_id, hold=True).state == "delivered":
+        raise AlreadyDelivered(letter_id)
+    _settle(cursor, letter_id, "discarded")
+
+
+def forget_settled(cursor):
+    """Delete at most FORGOTTEN_AT_ONCE letters that were delivered or discarded more than KEPT_DAYS ago."""
+    cursor.execute(
+        "DELETE FROM dead_letters WHERE state IN ('delivered', 'discarded')"
+        " AND settled_at < UTC_TIMESTAMP(6) - INTERVAL %s DAY LIMIT %s",
+        (KEPT_DAYS, FORGOTTEN_AT_ONCE),
+    )
+
+
+_COLUMNS = (
+    "id, topic, partition_id, record_offset, record_key, record_value, record_headers, record_timestamp,"
+    " error, state, parked_at, settled_at"
+)
+
+
+def _letter(row):
+    letter = Letter(*row)
+    headers = [(key, None if value is None else value.encode("latin-1")) for key, value in json.loads(letter.headers)]
+    return letter._replace(headers=headers)
+
+
+def _settle(cursor, letter_id, state):
+    cursor.execute(
+        "UPDATE dead_letters SET state = %s, settled_at = UTC_TIMESTAMP(6) WHERE id = %s", (state, letter_id)
+    )

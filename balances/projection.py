@@ -61,9 +61,11 @@ def fold(balances):
                     yield from _statements((_IN_ORDER, {each.account_id: each for each in part}.values()))
 
 
-def find(cursor, account_id):
-    """The account's Row, or None."""
-    cursor.execute(f"SELECT {_COLUMNS} FROM balances WHERE account_id = %s", (account_id,))
+def find(cursor, account_id, hold=False):
+    """The account's Row, held until the transaction ends if asked to, or None."""
+    cursor.execute(
+        f"SELECT {_COLUMNS} FROM balances WHERE account_id = %s{' FOR UPDATE' if hold else ''}", (account_id,)
+    )
     row = cursor.fetchone()
     # MySQL pads with spaces before it compares: '01' would be found for '01 '.
     return Row(*row) if row and row[0] == account_id else None
