@@ -196,12 +196,9 @@ class Follower(ConsumerRebalanceListener):
         )
 
     def _look_at_assignment(self):
-        fresh, self._fresh = self._fresh, set()
-        self._settled = {
-            tp: position
-            for tp, position in self._settled.items()
-            if tp in self._consumer.assignment() and tp not in fresh
-        }
+        followed = self._consumer.assignment() - self._consumer.paused()
+        self._settled = {tp: position for tp, position in self._settled.items() if tp in followed}
+        # Here too, not only where records come: what was skipped must not wait for the next record to be read.
         self.unsettle([tp for tp, position in self._settled.items() if self._topic_id(tp) != position.topic_id])
 
     def _follows_on(self, tp, batch):

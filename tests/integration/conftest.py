@@ -1,0 +1,88 @@
+"""A real MySQL and a real Kafka, on databases, topics and consumer groups of the tests' own."""
+
+import os
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from common.kafka import client_options
+from common.mysql import Database
+from tests.integration import tables
+from tests.integration.service import run_verb
+
+
+@pytest.fixture(scope="session")
+def wallet_url():
+    return _migrated("wallet", "TEST_WALLET_DATABASE_URL")
+
+
+@pytest.fixture(scope="session")
+def balances_url():
+    return _migrated("balances", "TEST_BALANCES_DATABASE_URL")
+
+
+@pytest.fixture
+def wallet_database(wallet_url):
+    """The wallet's tables, empty."""
+    return tables.emptied(Database(wallet_url), tables.WALLET)
+
+
+@pytest.fixture
+def balances_database(balances_url):
+    """The tables of Balances, empty."""
+    return tables.emptied(Database(balances_url), tables.BALANCES)
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    """What any client of the broker needs."""
+    return client_options(_needed("TEST_KAFKA_BOOTSTRAP_SERVERS"))
+
+
+@pytest.fixture(scope="session")
+def admin(kafka):
+    with closing(KafkaAdminClient(**kafka)) as admin:
+        yield admin
+
+
+@pytest.fixture(scope="session")
+def make_topic(admin):
+    """Makes a topic with a name of its own; all go in the end."""
+    made = []
+
+    def make(partitions=1):
+        topic = f"test-{uuid4()}"
+        admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1}})
+        made.append(topic)
+        return topic
+
+    yield make
+    if made:
+        admin.delete_topics(made)
+
+
+@pytest.fixture
+def topic(make_topic):
+    return make_topic()
+
+
+@pytest.fixture(scope="session")
+def send(kafka):
+    """Sends one record and awaits its acknowledgement."""
+    with closing(KafkaProducer(**kafka, acks="all")) as producer:
+        yield lambda topic, value, **options: producer.send(topic, value=value, **options).get(timeout=10)
+
+
+def _migrated(service, variable):
+    url = _needed(variable)
+    tables.drop_all(Database(url))
+    migration = run_verb(service, url, "migrate")
+    assert migration.returncode == 0, migration.stdout + migration.stderr
+    return url
+
+
+def _needed(variable):
+    return os.environ.get(variable) or pytest.skip(f"{variable} is not set; ./local.sh test sets it")

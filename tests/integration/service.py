@@ -1,0 +1,90 @@
+"""A service in a process of its own, as its entrypoint would run it."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from tests.eventually import eventually
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "127.0.0.1:1"  # no broker listens there
+
+
+class Service:
+    """`python ARGUMENTS` with the given environment, its log in `log`; a `with` block ends it."""
+
+    def __init__(self, arguments, log, **environment):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**os.environ, "HOST": "127.0.0.1", "PORT": str(self.port), **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self):
+        try:
+            eventually(self.serves, seconds=20)
+        except BaseException:
+            self.process.kill()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def serves(self):
+        assert self.process.poll() is None, f"it has ended; its log:\n{self.log.read_text()}"
+        try:
+            return requests.get(f"{self.url}/health", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def stop(self):
+        """Ask it to end; give its exit code and the seconds that it took."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20), time.monotonic() - started
+
+    def children(self):
+        """The pids of its child processes."""
+        return [
+            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ]
+
+
+def run_verb(service, database_url, *arguments):
+    """`entrypoint.sh SERVICE VERB`, awaited; give the finished process with its output."""
+    return subprocess.run(
+        [sys.executable, "-m", f"{service}.ops", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def free_port():
+    """One below the range that outgoing connections take theirs from."""
+    while True:
+        port = random.randint(12000, 19999)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port

@@ -1,0 +1,44 @@
+"""Looking into the tables, and putting there what a test begins with."""
+
+WALLET = ("outbox", "idempotency_keys", "transactions", "accounts", "clients")
+BALANCES = ("balances", "consumer_offsets", "dead_letters")
+
+
+def rows(database, statement, *parameters):
+    """All rows of a SELECT."""
+
+    def select(cursor):
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
+
+    return database.read(select)
+
+
+def value(database, statement, *parameters):
+    """The one value of a SELECT."""
+    ((only,),) = rows(database, statement, *parameters)
+    return only
+
+
+def execute(database, statement, *parameters):
+    """Run one statement in a transaction of its own; give the rows that it changed."""
+    with database.transaction() as cursor:
+        return cursor.execute(statement, parameters)
+
+
+def emptied(database, tables):
+    with database.transaction() as cursor:
+        for table in tables:  # DELETE: TRUNCATE would set the sequence back
+            cursor.execute(f"DELETE FROM {table}")
+    return database
+
+
+def drop_all(database):
+    """Whatever an earlier run, perhaps of other code, has left."""
+    with database.transaction() as cursor:
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+        tables = [table for (table,) in cursor.fetchall()]
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+        for table in tables:
+            cursor.execute(f"DROP TABLE `{table}`")
+        cursor.execute("SET FOREIGN_KEY_CHECKS = 1")

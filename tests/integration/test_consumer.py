@@ -1,0 +1,434 @@
+"""One batch at a time, from a real topic into real tables."""
+
+import json
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import TopicAlreadyExistsError
+
+from balances import positions
+from balances.consumer import consume_batch
+from common.mysql import Database, DatabaseUnavailable
+from tests.eventually import eventually
+from tests.integration.following import consume, follower_of, settle
+from tests.integration.tables import execute, rows, value
+
+# The original Wallet Core's own bytes.
+TRANSFER = (
+    b'{"Name":"BalanceUpdated","Payload":{"account_id_from":"ana","account_id_to":"bruno",'
+    b'"balance_account_id_from":900,"balance_account_id_to":1100}}'
+)
+OCCURRED_AT = ("occurred_at", b"2026-11-22T11:42:20.123456Z")
+
+
+def transfer(ana, bruno):
+    payload = {"account_id_from": "ana", "account_id_to": "bruno"}
+    payload |= {"balance_account_id_from": ana, "balance_account_id_to": bruno}
+    return json.dumps({"Name": "BalanceUpdated", "Payload": payload}).encode()
+
+
+def held(name, account_id, balance):
+    return json.dumps({"Name": name, "Payload": {"account_id": account_id, "balance": balance}}).encode()
+
+
+def numbered(sequence):
+    return [("sequence", str(sequence).encode()), OCCURRED_AT]
+
+
+def balances_in(database):
+    return dict(rows(database, "SELECT account_id, balance FROM balances"))
+
+
+def offsets_in(database):
+    return dict(rows(database, "SELECT partition_id, next_offset FROM consumer_offsets"))
+
+
+@pytest.fixture
+def follower(kafka, balances_database, topic):
+    with follower_of(kafka, balances_database, topic) as follower:
+        settle(follower)
+        yield follower
+
+
+# ---- what a message does
+
+
+def test_a_transfer_changes_both_balances_and_moves_the_offset(follower, send, topic, balances_database):
+    send(topic, TRANSFER, key=b"ana", headers=numbered(7))
+
+    consume(follower, 1)
+
+    happened = datetime(2026, 11, 22, 11, 42, 20, 123456)
+    assert rows(balances_database, "SELECT account_id, balance, sequence, updated_at FROM balances ORDER BY 1") == (
+        ("ana", Decimal("900.00"), 7, happened),
+        ("bruno", Decimal("1100.00"), 7, happened),
+    )
+    assert offsets_in(balances_database) == {0: 1}
+
+
+def test_the_originals_bytes_count_without_key_and_headers(follower, send, topic, balances_database):
+    sent = send(topic, TRANSFER, timestamp_ms=1_795_000_000_123)
+
+    consume(follower, 1)
+
+    assert sent.offset == 0
+    assert rows(balances_database, "SELECT account_id, balance, sequence, updated_at FROM balances ORDER BY 1") == (
+        ("ana", Decimal("900.00"), 0, datetime(2026, 11, 18, 11, 6, 40, 123000)),
+        ("bruno", Decimal("1100.00"), 0, datetime(2026, 11, 18, 11, 6, 40, 123000)),
+    )
+
+
+def test_the_originals_events_apply_as_they_come_and_leave_the_sequence_alone(follower, send, topic, balances_database):
+    send(topic, transfer(900, 1100), headers=numbered(7))
+    send(topic, transfer(800, 1200))
+    send(topic, transfer(850, 1150))
+
+    consume(follower, 3)
+
+    assert rows(balances_database, "SELECT account_id, balance, sequence FROM balances ORDER BY 1") == (
+        ("ana", Decimal("850.00"), 7),
+        ("bruno", Decimal("1150.00"), 7),
+    )
+
+
+def test_an_older_sequence_changes_nothing_though_it_comes_later(follower, send, topic, balances_database):
+    send(topic, transfer(900, 1100), headers=numbered(5))
+    consume(follower, 1)
+    send(topic, transfer(1000, 1000), headers=numbered(3))
+
+    consume(follower, 1)
+
+    assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
+
+
+def test_a_batch_folds_to_the_highest_sequence_not_to_the_last_seen(kafka, send, topic, make_topic, balances_database):
+    for sequence, ana in ((2, 200), (5, 500), (3, 300)):
+        send(topic, transfer(ana, 1000 - ana), headers=numbered(sequence))
+
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 3)
+
+    assert balances_in(balances_database) == {"ana": 500, "bruno": 500}
+
+
+def test_two_partitions_converge_in_whatever_order_they_are_read(kafka, send, make_topic, balances_database):
+    topic = make_topic(partitions=2)
+    for sequence in (1, 4, 5, 8):
+        send(topic, transfer(sequence, 100 - sequence), headers=numbered(sequence), partition=sequence % 2)
+
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 4)
+
+    assert balances_in(balances_database) == {"ana": 8, "bruno": 92}
+    assert offsets_in(balances_database) == {0: 2, 1: 2}
+
+
+def test_an_account_just_created_holds_zero(follower, send, topic, balances_database):
+    send(topic, held("AccountCreated", "ana", 0), headers=numbered(1))
+
+    consume(follower, 1)
+
+    assert balances_in(balances_database) == {"ana": 0}
+
+
+def test_a_creation_heard_after_a_transfer_does_not_empty_the_account(follower, send, topic, balances_database):
+    send(topic, transfer(900, 1100), headers=numbered(2))
+    consume(follower, 1)
+    send(topic, held("AccountCreated", "ana", 0), headers=numbered(3))
+
+    consume(follower, 1)
+
+    assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
+
+
+def test_an_announced_balance_counts_only_while_it_is_the_newest(follower, send, topic, balances_database):
+    send(topic, transfer(900, 1100), headers=numbered(5))
+    send(topic, held("BalanceAnnounced", "ana", 1000), headers=numbered(4))
+    send(topic, held("BalanceAnnounced", "bruno", 1101), headers=numbered(6))
+
+    consume(follower, 3)
+
+    assert balances_in(balances_database) == {"ana": 900, "bruno": 1101}
+
+
+# ---- poison
+
+
+def test_garbage_is_parked_and_the_good_message_after_it_counts(follower, send, topic, balances_database):
+    send(topic, b"garbage")
+    send(topic, TRANSFER)
+
+    consume(follower, 2)
+
+    assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
+    assert rows(balances_database, "SELECT topic, record_offset, record_value, state FROM dead_letters") == (
+        (topic, 0, b"garbage", "parked"),
+    )
+    assert offsets_in(balances_database) == {0: 2}
+
+
+def test_a_parked_message_is_kept_whole(follower, send, topic, balances_database):
+    headers = [("sequence", b"not a number"), ("raw", b"\xff\x00"), ("sequence", b"1")]
+    sent = send(topic, TRANSFER + b"\xfe", key=b"\x00\xff", headers=headers, timestamp_ms=1_795_000_000_123)
+
+    consume(follower, 1)
+
+    ((topic_id, key, body, kept_headers, timestamp, error),) = rows(
+        balances_database,
+        "SELECT topic_id, record_key, record_value, record_headers, record_timestamp, error FROM dead_letters",
+    )
+    assert (key, body, timestamp) == (b"\x00\xff", TRANSFER + b"\xfe", sent.timestamp)
+    assert [(name, text.encode("latin-1")) for name, text in json.loads(kept_headers)] == headers
+    assert topic_id == value(balances_database, "SELECT topic_id FROM consumer_offsets")
+    assert error
+
+
+def test_a_message_without_a_value_is_parked(follower, send, topic, balances_database):
+    send(topic, None, key=b"ana")
+
+    consume(follower, 1)
+
+    assert rows(balances_database, "SELECT record_key, record_value FROM dead_letters") == ((b"ana", None),)
+
+
+def test_a_message_parked_before_is_not_parked_twice(kafka, send, topic, balances_database):
+    send(topic, b"garbage")
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 1)
+    execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
+
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 1)
+
+    assert value(balances_database, "SELECT COUNT(*) FROM dead_letters") == 1
+
+
+@pytest.fixture
+def narrow_balances(balances_database):
+    """A column that holds less than the parser lets through, so that MySQL is the one to refuse."""
+    execute(balances_database, "ALTER TABLE balances MODIFY balance DECIMAL(5, 2) NOT NULL")
+    yield balances_database
+    execute(balances_database, "DELETE FROM balances")
+    execute(balances_database, "ALTER TABLE balances MODIFY balance DECIMAL(15, 2) NOT NULL")
+
+
+def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, send, topic, narrow_balances):
+    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(1))
+    send(topic, transfer(20, 1000), headers=numbered(2))
+    send(topic, b"garbage")
+    send(topic, held("BalanceAnnounced", "carla", 30), headers=numbered(3))
+
+    with follower_of(kafka, narrow_balances, topic) as follower:
+        consume(follower, 4)
+
+    assert balances_in(narrow_balances) == {"ana": 10, "carla": 30}  # all of the second message was taken back
+    assert [offset for (offset,) in rows(narrow_balances, "SELECT record_offset FROM dead_letters ORDER BY 1")] == [
+        1,
+        2,
+    ]
+    assert offsets_in(narrow_balances) == {0: 4}
+
+
+# ---- where to read on
+
+
+def test_reading_goes_on_where_mysql_says_whatever_the_group_remembers(kafka, send, topic, balances_database):
+    send(topic, transfer(900, 1100), headers=numbered(1))
+    with follower_of(kafka, balances_database, topic, group=f"{topic}-a") as follower:
+        consume(follower, 1)
+    send(topic, transfer(800, 1200), headers=numbered(2))
+
+    with follower_of(kafka, balances_database, topic, group=f"{topic}-b") as another:
+        consume(another, 1)
+
+    assert balances_in(balances_database) == {"ana": 800, "bruno": 1200}
+
+
+def test_a_consumer_that_is_ahead_throws_its_batch_away_and_reads_what_it_would_have_skipped(
+    follower, send, topic, balances_database
+):
+    for balance in (10, 20):
+        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(1))
+    consume(follower, 2)
+    # A backup of Balances, older than where this consumer stands, is put back while it runs.
+    execute(balances_database, "DELETE FROM balances")
+    execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
+    send(topic, held("BalanceAnnounced", "account 30", 30), headers=numbered(2))
+
+    eventually(lambda: follower.position(TopicPartition(topic, 0)).next_offset == 2 and not consume_batch(follower))
+    consume(follower, 3)
+
+    assert balances_in(balances_database) == {"account 10": 10, "account 20": 20, "account 30": 30}
+    assert offsets_in(balances_database) == {0: 3}
+
+
+def test_a_consumer_that_is_behind_throws_its_batch_away(follower, kafka, send, topic, balances_database):
+    send(topic, transfer(900, 1100))
+    with follower_of(kafka, balances_database, topic) as another:  # its partition was given away, unknown to the first
+        consume(another, 1)
+    execute(balances_database, "UPDATE balances SET balance = 1")  # whoever applies the message again, shows
+
+    applied = [consume_batch(follower) for _ in range(5)]
+
+    assert applied == [0] * 5
+    assert balances_in(balances_database) == {"ana": 1, "bruno": 1}
+    assert offsets_in(balances_database) == {0: 1}
+
+
+class Unlucky(Database):
+    """A database that is away at the transactions counted in `fails`: before they begin, or after they committed."""
+
+    def __init__(self, url):
+        super().__init__(url)
+        self.away_before = self.away_after = False
+
+    @contextmanager
+    def transaction(self):
+        if self.away_before:
+            raise DatabaseUnavailable("(2003) away")
+        with super().transaction() as cursor:
+            yield cursor
+        if self.away_after:
+            raise DatabaseUnavailable("(2013) the answer to COMMIT was lost")
+
+
+def test_a_batch_whose_commit_was_heard_is_not_applied_again_though_its_answer_was_lost(
+    kafka, send, topic, balances_url, balances_database
+):
+    database = Unlucky(balances_url)
+    with follower_of(kafka, database, topic) as follower:
+        settle(follower)
+        send(topic, transfer(900, 1100))
+
+        database.away_after = True
+        eventually(lambda: consume_batch(follower) == 0 and follower.mysql == "down")
+        database.away_after = False
+        execute(balances_database, "UPDATE balances SET balance = 1")
+        settle(follower)
+
+    assert balances_in(balances_database) == {"ana": 1, "bruno": 1}
+    assert offsets_in(balances_database) == {0: 1}
+
+
+def test_an_outage_of_mysql_parks_nothing_and_loses_nothing(kafka, send, topic, balances_url, balances_database):
+    database = Unlucky(balances_url)
+    with follower_of(kafka, database, topic) as follower:
+        settle(follower)
+        send(topic, transfer(900, 1100))
+
+        database.away_before = True
+        eventually(lambda: consume_batch(follower) == 0 and follower.mysql == "down")
+        database.away_before = False
+        consume(follower, 1)
+
+    assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
+    assert value(balances_database, "SELECT COUNT(*) FROM dead_letters") == 0
+
+
+# ---- a log that is not what it was
+
+
+def history_gone(database):
+    return database.read(positions.history_gone)
+
+
+def test_a_topic_made_anew_is_read_from_its_beginning(kafka, admin, send, topic, balances_database):
+    for balance in (10, 20):
+        send(topic, held("BalanceAnnounced", "ana", balance), headers=numbered(balance))
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 2)
+    remake(admin, topic)
+    for balance in (30, 40, 50):
+        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 3)
+
+    assert balances_in(balances_database) == {"ana": 20, "account 30": 30, "account 40": 40, "account 50": 50}
+    assert not history_gone(balances_database)
+
+
+def test_a_topic_made_anew_under_a_consumer_is_read_from_its_beginning(follower, admin, send, topic, balances_database):
+    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    consume(follower, 1)
+    remake(admin, topic)
+    for balance in (20, 30):  # the second has the offset that comes next to a consumer of the old topic
+        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+
+    eventually(lambda: consume_batch(follower) == 2)
+
+    assert balances_in(balances_database) == {"ana": 10, "account 20": 20, "account 30": 30}
+    assert offsets_in(balances_database) == {0: 2}
+
+
+def test_a_truncated_log_is_read_from_its_beginning(kafka, send, topic, balances_database):
+    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 1)
+    execute(balances_database, "DELETE FROM balances")
+    execute(balances_database, "UPDATE consumer_offsets SET next_offset = 1000")  # the log held more than it does now
+
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 1)
+
+    assert balances_in(balances_database) == {"ana": 10}
+    assert offsets_in(balances_database) == {0: 1}
+
+
+def test_records_removed_before_they_were_read_are_told_as_history_that_is_gone(
+    kafka, admin, send, topic, balances_database
+):
+    with follower_of(kafka, balances_database, topic) as follower:
+        settle(follower)
+    for balance in (10, 20, 30):
+        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+    admin.delete_records({TopicPartition(topic, 0): 2})
+
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 1)
+
+    assert balances_in(balances_database) == {"account 30": 30}
+    assert history_gone(balances_database)
+
+
+def test_a_log_whose_beginning_was_never_read_is_told_as_history_that_is_gone(
+    kafka, admin, send, topic, balances_database
+):
+    for balance in (10, 20):
+        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+    admin.delete_records({TopicPartition(topic, 0): 1})
+
+    with follower_of(kafka, balances_database, topic) as follower:
+        consume(follower, 1)
+
+    assert balances_in(balances_database) == {"account 20": 20}
+    assert history_gone(balances_database)
+
+
+def test_the_holes_that_transactions_leave_in_a_log_are_no_gap(kafka, follower, topic, balances_database):
+    producer = KafkaProducer(**kafka, transactional_id=topic)
+    producer.init_transactions()
+    for balance in (10, 20, 30):
+        producer.begin_transaction()
+        producer.send(topic, held("BalanceAnnounced", "ana", balance), headers=numbered(balance))
+        producer.commit_transaction()
+    producer.close()
+
+    consume(follower, 3)
+
+    assert balances_in(balances_database) == {"ana": 30}
+    assert not history_gone(balances_database)
+
+
+def remake(admin, topic):
+    def made():
+        try:
+            return admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}})
+        except TopicAlreadyExistsError:  # the old one is still on its way out
+            return None
+
+    admin.delete_topics([topic])
+    eventually(made)
