@@ -77,6 +77,8 @@ begin_kafka() { # begin_kafka PORT
 kafka_settings() { # kafka_settings PORT FOLDER
   cat docker/kafka-local.properties
   echo "listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT"
+  # A test's proxy may stand before the broker: clients go where it says it is.
+  [ -z "${KAFKA_ADVERTISED_PORT:-}" ] || echo "advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_ADVERTISED_PORT"
   echo "controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT"
   echo "log.dirs=$2"
 }
