@@ -1,0 +1,163 @@
+"""What a round does to the system, and when: drawn from a seed, written as text, and read back from it."""
+
+import random
+import threading
+import time
+from typing import NamedTuple
+
+import pymysql
+
+from tests.faults.proxy import COMMIT
+
+LOAD_SECONDS, RESTORE_SECONDS = 12, 60
+# What a cut waits for: the words, whether the other side still hears them, the road.
+MOMENTS = {
+    "transfer-commit-unheard": (COMMIT, False, "wallet-mysql"),
+    "transfer-commit-unanswered": (COMMIT, True, "wallet-mysql"),
+    "inside-a-transfer": (b"INSERT INTO transactions", True, "wallet-mysql"),
+    "removal-unheard": (b"DELETE o FROM outbox", False, "wallet-mysql"),
+    "removal-unanswered": (b"DELETE o FROM outbox", True, "wallet-mysql"),
+    "batch-commit-unheard": (COMMIT, False, "balances-mysql"),
+    "batch-commit-unanswered": (COMMIT, True, "balances-mysql"),
+    "inside-a-batch": (b"INSERT INTO balances", True, "balances-mysql"),
+    "events-unheard": (b"BalanceUpdated", False, "kafka"),
+    "events-unanswered": (b"BalanceUpdated", True, "kafka"),
+}
+ROADS = ("wallet-mysql", "balances-mysql", "kafka")
+
+
+class Fault(NamedTuple):
+    at: float  # seconds after the round's start
+    kind: str
+    target: str
+    seconds: float = 0.0  # until it is mended
+
+    def __str__(self):
+        return f"{self.at:g} {self.kind} {self.target} {self.seconds:g}"
+
+
+class Plan(NamedTuple):
+    wallets: int
+    balances: int
+    faults: list
+
+    def __str__(self):
+        return "; ".join([f"{self.wallets} wallets {self.balances} balances", *map(str, self.faults)])
+
+    @property
+    def cast(self):
+        return [name(kind, each) for kind, number in self._numbers() for each in range(number)]
+
+    def _numbers(self):
+        return ("wallet", self.wallets), ("balances", self.balances)
+
+
+def name(kind, number):
+    return kind if number == 0 else f"{kind}-{number + 1}"
+
+
+def drawn(seed):
+    """The plan of a seed, always the same."""
+    rng = random.Random(seed)
+    plan = Plan(rng.choice((1, 1, 2)), rng.choice((1, 1, 2, 3)), [])
+    processes = [*plan.cast, "kafka", "mysql"]
+    for _ in range(rng.randint(3, 6)):
+        at = round(rng.uniform(0.5, LOAD_SECONDS - 1), 1)
+        kind = rng.choices(("kill", "stop", "pause", "hang", "cut", "cut-at", "restore"), (6, 2, 4, 2, 2, 8, 1))[0]
+        if kind in ("kill", "stop"):
+            fault = Fault(at, kind, rng.choice(processes), round(rng.uniform(0, 3), 1))
+        elif kind == "pause":
+            fault = Fault(
+                at, kind, rng.choice(processes), round(rng.choice((0.5, 3, 8, 13)) * rng.uniform(0.8, 1.2), 1)
+            )
+        elif kind == "hang":
+            fault = Fault(at, kind, rng.choice(ROADS), round(rng.choice((1, 4, 12)) * rng.uniform(0.8, 1.2), 1))
+        elif kind == "cut":
+            fault = Fault(at, kind, rng.choice(ROADS))
+        elif kind == "cut-at":
+            fault = Fault(at, kind, rng.choice(list(MOMENTS)))
+        else:
+            fault = Fault(at, kind, "balances", round(rng.uniform(0.5, 3), 1))
+        plan.faults.append(fault)
+    return plan._replace(faults=sorted(plan.faults))
+
+
+def parsed(text):
+    """The plan that `str` wrote."""
+    head, *faults = text.split(";")
+    wallets, _, balances, _ = head.split()
+    return Plan(int(wallets), int(balances), [_fault(*words.split()) for words in faults])
+
+
+def _fault(at, kind, target, seconds="0"):
+    return Fault(float(at), kind, target, float(seconds))
+
+
+def carry_out(plan, system, load):
+    """Do it all to the system, and return when the last fault is over. Raises what went wrong with doing it."""
+    started, failures = time.monotonic(), []
+    busy = {target: threading.Lock() for target in [*plan.cast, "kafka", "mysql"]}
+
+    def one(fault):
+        time.sleep(max(0.0, started + fault.at - time.monotonic()))
+        try:
+            if fault.kind in ("kill", "stop", "pause"):
+                with busy[fault.target]:
+                    _to_process(system, fault)
+            elif fault.kind == "restore":
+                _restore(system, load, fault)
+            else:
+                _to_road(system, fault)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=one, args=(fault,), daemon=True) for fault in plan.faults]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    time.sleep(max(0.0, started + LOAD_SECONDS - time.monotonic()))
+
+
+def _to_process(system, fault):
+    {"kill": system.kill, "stop": system.stop, "pause": system.pause}[fault.kind](fault.target)
+    time.sleep(fault.seconds)
+    if fault.kind == "pause":
+        system.resume(fault.target)
+    else:
+        system.start(fault.target)
+
+
+def _to_road(system, fault):
+    if fault.kind == "cut-at":
+        words, delivered, road = MOMENTS[fault.target]
+        system.roads[road].cut_at(words, delivered)
+    elif fault.kind == "cut":
+        system.roads[fault.target].cut()
+    else:
+        system.roads[fault.target].hang()
+        time.sleep(fault.seconds)
+        system.roads[fault.target].let_go()
+
+
+def _restore(system, load, fault):
+    """Put the read model back to what it was `seconds` ago, as one who restores a backup does."""
+    backup = _until_mysql_lets(system.backup_of_balances)
+    time.sleep(fault.seconds)
+    load.epoch += 1
+    _until_mysql_lets(lambda: system.restore_balances(backup))
+    load.epoch += 1
+
+
+def _until_mysql_lets(work):
+    """The result of the work, tried again while MySQL is away, hangs or has another transaction in the way."""
+    deadline = time.monotonic() + RESTORE_SECONDS
+    while True:
+        try:
+            return work()
+        except (pymysql.Error, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
