@@ -1,24 +1,72 @@
 """The verbs of `entrypoint.sh balances`."""
 
 import argparse
+import sys
+from functools import partial
 from pathlib import Path
 
+import pymysql
+
+from balances import dead_letters, positions
+from balances.dead_letters import AlreadyDelivered, LetterNotFound, NotOrderable
+from balances.messages import UnreadableMessage
+from balances.reconcile import Balances, Wallet, compare
 from common import environment, migrate
+from common.json_api import number, rfc3339, to_json
 from common.log import configure
-from common.ops import print_status
+from common.mysql import Database, DatabaseUnavailable, repeat_on_conflict
+from common.ops import NoAnswer, Service, add_verb, print_status
 
 DB = Path(__file__).resolve().parent.parent / "db" / "balances"
+LETTERS_AT_ONCE = 20  # a letter may be a megabyte
+EXIT_CODES = {"right": 0, "wrong": 1, "unsettled": 2, "not judged": 2}
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="entrypoint.sh balances", description="Without a verb: migrate, seed, serve.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (migrate_up, rollback, seed, status):
-        sub = verbs.add_parser(verb.__name__.removesuffix("_up"), help=verb.__doc__, description=verb.__doc__)
-        sub.set_defaults(run=verb)
+    add_verb(verbs, migrate_up, "entrypoint.sh balances migrate", name="migrate")
+    add_verb(verbs, rollback, "entrypoint.sh balances rollback")
+    add_verb(verbs, seed, "entrypoint.sh balances seed")
+    add_verb(verbs, status, "PORT=3003 entrypoint.sh balances status")
+    _add_dead_letters(verbs)
+    _add_reconcile(verbs)
     options = parser.parse_args(arguments)
     configure("balances")
-    options.run(options)
+    try:
+        options.run(options)
+    except DatabaseUnavailable as error:
+        raise SystemExit(f"MySQL is not available: {error}") from error
+
+
+def _add_dead_letters(verbs):
+    letters = verbs.add_parser(
+        "dead-letters", help="look at the messages that could not be applied, and decide on them"
+    )
+    verbs = letters.add_subparsers(dest="letters_verb", required=True, metavar="VERB")
+    add_verb(verbs, list_letters, "entrypoint.sh balances dead-letters list", name="list")
+    showing = add_verb(verbs, show_letter, "entrypoint.sh balances dead-letters show 17", name="show")
+    showing.add_argument("id", type=int, metavar="ID")
+    retrying = add_verb(verbs, retry, "entrypoint.sh balances dead-letters retry --all --dry-run")
+    which = retrying.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", type=int, nargs="*", default=[], metavar="ID")
+    which.add_argument("--all", action="store_true", help="every parked one")
+    retrying.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
+    retrying.add_argument("--force", action="store_true", help="apply also what has no sequence, over what is known")
+    discarding = add_verb(verbs, discard, "entrypoint.sh balances dead-letters discard 17 18")
+    discarding.add_argument("ids", type=int, nargs="+", metavar="ID")
+
+
+def _add_reconcile(verbs):
+    parser = add_verb(verbs, reconcile, "entrypoint.sh balances reconcile --wallet-url http://127.0.0.1:8080")
+    parser.add_argument("--wallet-url", required=True, metavar="URL")
+    parser.add_argument(
+        "--balances-url",
+        action="append",
+        metavar="URL",
+        help="http://127.0.0.1:$PORT if not given; where several instances run, give each: they share the topics",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object in place of sentences")
 
 
 def migrate_up(_):
@@ -39,6 +87,147 @@ def seed(_):
 def status(_):
     """print what /ready says of the running service; exit code 1 when it is not ready"""
     print_status(port=environment.integer("PORT", 3003))
+
+
+def list_letters(_):
+    """print the parked messages, the oldest first"""
+    for letter in _parked(_database()):
+        order = "" if letter.orderable() else " [no sequence: not orderable]"
+        print(f"{letter.id}  {_place(letter)}  parked {rfc3339(letter.parked_at)}{order}  {_printable(letter.error)}")
+
+
+def show_letter(options):
+    """print all of one message"""
+    try:
+        letter = _database().read(dead_letters.find, options.id)
+    except LetterNotFound as error:
+        raise SystemExit(str(error)) from error
+    settled = f" at {rfc3339(letter.settled_at)}" if letter.settled_at else ""
+    print(f"id:        {letter.id}, {letter.state}{settled}")
+    print(f"record:    {_place(letter)}, timestamp {letter.timestamp}, parked at {rfc3339(letter.parked_at)}")
+    print(f"error:     {_printable(letter.error)}")
+    print(f"orderable: {'yes' if letter.orderable() else 'no: it has no sequence, and only --force applies it'}")
+    headers = [(f"header {name}", value) for name, value in letter.headers]
+    for name, value in [("key", letter.key), *headers, ("value", letter.value)]:
+        text = "null" if value is None else value.decode("utf-8", "backslashreplace")
+        print(f"{_printable(name + ':'):<10} {_printable(text)}")
+
+
+def retry(options):
+    """apply parked messages as the consumer would have, and print what changed; exit code 1 if one could not be
+
+    For after the mending of what was in their way. Each goes through the same parser and the same guard, in a
+    transaction of its own. One without a sequence, as the original Wallet Core sends them, may be older than what is
+    known of its accounts: it is only applied with --force.
+    """
+    database, failed = _database(), False
+    ids = (letter.id for letter in _parked(database)) if options.all else options.ids
+    for letter_id in ids:
+        try:
+            changes = repeat_on_conflict(partial(_deliver, database, letter_id, options.force, options.dry_run))
+        except _REFUSALS as error:
+            print(f"{letter_id}: not applied: {_printable(str(error))}")
+            failed = True
+        else:
+            for change in changes:
+                print(f"{letter_id}: {_told(*change, options.dry_run)}")
+    if failed:
+        raise SystemExit(1)
+
+
+def discard(options):
+    """decide that messages are not to be applied; for 30 days they can still be looked at, and retried by their ID"""
+    database, failed = _database(), False
+    for letter_id in options.ids:
+        try:
+            with database.transaction() as cursor:
+                dead_letters.discard(cursor, letter_id)
+            print(f"{letter_id}: discarded")
+        except (LetterNotFound, AlreadyDelivered) as error:
+            print(f"{letter_id}: not discarded: {error}")
+            failed = True
+    if failed:
+        raise SystemExit(1)
+
+
+def reconcile(options):
+    """compare every balance with the wallet's while both work; exit code 0 right, 1 wrong, 2 could not be judged
+
+    A difference is wrong when it stands still: the same on both sides in two readings, 5 s apart, between which all
+    that was under way has arrived. WALLET_TOKEN and BALANCES_TOKEN are sent where set. When all is right, the
+    announce_needed of /ready is cleared; that takes DATABASE_URL.
+    """
+    wallet = Wallet(Service(options.wallet_url, environment.text("WALLET_TOKEN", "")))
+    own_url = f"http://127.0.0.1:{environment.integer('PORT', 3003)}"
+    token = environment.text("BALANCES_TOKEN", "")
+    balances = Balances([Service(url, token) for url in options.balances_url or [own_url]])
+    database = _database() if environment.text("DATABASE_URL", "") else None
+    try:
+        since = database.read(_now) if database else None
+        report = compare(wallet, balances, say=partial(print, file=sys.stderr, flush=True))
+        announce_needed = balances.announce_needed()
+        if announce_needed and database and report.verdict == "right":
+            with database.transaction() as cursor:
+                positions.history_is_whole(cursor, since)
+                announce_needed = positions.history_gone(cursor)
+    except (NoAnswer, DatabaseUnavailable) as error:
+        answer, sentences = {"verdict": "not judged", "reason": str(error)}, [f"not judged: {error}"]
+    else:
+        answer, sentences = {**report.facts(), "announce_needed": announce_needed}, report.sentences()
+    print(to_json(answer).decode("utf-8") if options.json else "\n".join(map(_printable, sentences)))
+    if answer["verdict"] == "right" and answer["announce_needed"]:
+        print("announce_needed in /ready stays: it takes DATABASE_URL to clear it", file=sys.stderr)
+    raise SystemExit(EXIT_CODES[answer["verdict"]])
+
+
+_REFUSALS = (
+    LetterNotFound,
+    AlreadyDelivered,
+    NotOrderable,
+    UnreadableMessage,
+    pymysql.DataError,
+    pymysql.IntegrityError,
+)
+
+
+def _deliver(database, letter_id, force, dry_run):
+    with database.transaction() as cursor:
+        changes = dead_letters.deliver(cursor, letter_id, force)
+        if dry_run:
+            cursor.execute("ROLLBACK")  # what would change is known by now
+    return changes
+
+
+def _told(account_id, before, after, dry_run):
+    if before == after:
+        return f"{account_id}: stale, nothing {'would change' if dry_run else 'changed'}"
+    held = number(before.balance) if before else "unknown"
+    return f"{account_id}: {held} -> {number(after.balance)}{' (not applied: dry run)' if dry_run else ''}"
+
+
+def _parked(database):
+    after = 0
+    while letters := database.read(dead_letters.page, after, LETTERS_AT_ONCE):
+        yield from letters
+        after = letters[-1].id
+
+
+def _place(letter):
+    return f"{letter.topic}[{letter.partition}]@{letter.offset}"
+
+
+def _printable(text):
+    """On one line, and nothing in it that a terminal would obey."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def _database():
+    return Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
+
+
+def _now(cursor):
+    cursor.execute("SELECT UTC_TIMESTAMP(6)")
+    return cursor.fetchone()[0]
 
 
 if __name__ == "__main__":

@@ -91,3 +91,8 @@ def history_gone(cursor):
     """Whether records were lost unread, so that only an announcement by the wallet makes the balances whole."""
     cursor.execute("SELECT 1 FROM consumer_offsets WHERE history_gone_at IS NOT NULL LIMIT 1")
     return cursor.fetchone() is not None
+
+
+def history_is_whole(cursor, since):
+    """The balances were found right after `since` (naive UTC): what was lost before is made good."""
+    cursor.execute("UPDATE consumer_offsets SET history_gone_at = NULL WHERE history_gone_at <= %s", (since,))

@@ -39,7 +39,7 @@ def migrate_up(_):
     """wait for MySQL, apply the missing migrations, raise the sequence to the clock"""
     migrate.migrate(DB / "migrations")
     # A wallet made anew or restored from a backup must not number its events below those already heard.
-    with Database(migrate.owner_url(), environment.text("MYSQL_SSL_CA", "") or None).transaction() as cursor:
+    with Database(migrate.owner_url(), environment.ca_file("MYSQL_SSL_CA")).transaction() as cursor:
         Outbox(cursor).raise_sequence(to=int(time.time() * 1_000_000))
 
 
@@ -65,7 +65,7 @@ def announce(options):
     them, so the wallet must run; transfers go on meanwhile. It may be stopped and repeated at any point.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` ends it as Ctrl-C does
-    database = Database(environment.text("DATABASE_URL"), environment.text("MYSQL_SSL_CA", "") or None)
+    database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
     announced, after, started = 0, options.after, time.monotonic()
     say_at = started + SAY_SECONDS
 

@@ -1,0 +1,267 @@
+"""Compares what Balances answers with what the wallet holds, over HTTP, while both go on working.
+
+A difference may be an event under way. Wrong is only what stands still: the same on both sides in two readings
+between which everything that was under way has arrived.
+"""
+
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from heapq import merge
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import NamedTuple
+from urllib.parse import quote
+
+from balances.messages import ID_CHARACTERS, TOPICS
+from common.json_api import number
+from common.ops import NoAnswer
+
+PAGE = 1000
+SUSPECTS = 500  # differing accounts that are judged together; after so many wrong ones it ends
+LOOKS = 10  # at an account that moves while it is looked at
+TRIES = 4
+APART_SECONDS = 5
+ARRIVAL_SECONDS = 20
+LOG_END_SECONDS = 3  # Balances asks for the end of its log every 2 s
+LOOK_SECONDS = 0.2
+SAY_SECONDS = 5
+
+
+class Reading(NamedTuple):
+    """An account as both sides tell it; None where one does not know it."""
+
+    held: Decimal | None  # by the wallet
+    balance: Decimal | None
+    updated_at: str | None
+
+    @property
+    def kind(self):
+        if self.held is None:
+            return "orphan"
+        return "missing" if self.balance is None else "differs"
+
+    def __str__(self):
+        held = "does not know it" if self.held is None else f"holds {number(self.held)}"
+        balance = "does not know it" if self.balance is None else f"says {number(self.balance)}"
+        return f"{self.kind}: the wallet {held}, Balances {balance}"
+
+
+@dataclass
+class Report:
+    accounts: int = 0
+    balances: int = 0
+    wrong: dict = field(default_factory=dict)  # account id -> Reading
+    unsettled: dict = field(default_factory=dict)
+    complete: bool = True
+
+    @property
+    def verdict(self):
+        return "wrong" if self.wrong else "unsettled" if self.unsettled else "right"
+
+    def sentences(self):
+        """What there is to say, a line each, the verdict last."""
+        for verdict, account_id, reading in self._differences():
+            yield f"{verdict}: {account_id}: {reading}"
+        end = "" if self.complete else "; it ends here, the rest was not compared"
+        yield f"{self.accounts} accounts of the wallet and {self.balances} balances compared{end}"
+        yield self.verdict
+
+    def facts(self):
+        """The same for programs, as JSON can hold it."""
+        return {
+            "verdict": self.verdict,
+            "accounts": self.accounts,
+            "balances": self.balances,
+            "complete": self.complete,
+            "differences": [
+                {
+                    "account_id": account_id,
+                    "verdict": verdict,
+                    "kind": reading.kind,
+                    "wallet": reading.held,
+                    "balances": reading.balance,
+                    "updated_at": reading.updated_at,
+                }
+                for verdict, account_id, reading in self._differences()
+            ],
+        }
+
+    def _differences(self):
+        for verdict, readings in (("wrong", self.wrong), ("unsettled", self.unsettled)):
+            for account_id, reading in readings.items():
+                yield verdict, account_id, reading
+
+
+def compare(wallet, balances, say, clock=time):
+    """Give the Report. Memory is bounded: after SUSPECTS wrong accounts it ends, incomplete.
+
+    Raises NoAnswer when a service is away, or is not the one it is taken for.
+    """
+    report = Report()
+    differing = _differing(wallet, balances, report, say, clock)
+    while suspects := list(islice(differing, SUSPECTS)):
+        _judge(suspects, wallet, balances, report, clock)
+        if len(report.wrong) + len(report.unsettled) >= SUSPECTS:
+            report.complete = False
+            break
+    return report
+
+
+def _differing(wallet, balances, report, say, clock):
+    """The ids of the accounts that differ at first sight; counts all of them."""
+    say_at = clock.monotonic() + SAY_SECONDS
+    both = merge(wallet.accounts(), balances.balances(), key=_order)
+    for account_id, sides in groupby(both, key=itemgetter(0)):
+        known = {side: balance for _, side, balance in sides}
+        report.accounts += "wallet" in known
+        report.balances += "balances" in known
+        if len(known) < 2 or known["wallet"] != known["balances"]:
+            yield account_id
+        if clock.monotonic() >= say_at:
+            say_at = clock.monotonic() + SAY_SECONDS
+            say(f"{report.accounts} accounts compared")
+
+
+def _order(item):
+    return item[0].ljust(ID_CHARACTERS)  # as MySQL does before it compares
+
+
+def _judge(suspects, wallet, balances, report, clock):
+    known = _readings(suspects, wallet, balances)
+    for _ in range(TRIES):
+        if not known:
+            return
+        arrived = _has_arrived(wallet, balances, clock)
+        earlier, known = known, _readings(known, wallet, balances)
+        if arrived:
+            wrong = {account_id: reading for account_id, reading in known.items() if reading == earlier[account_id]}
+            report.wrong.update(wrong)
+            known = {account_id: reading for account_id, reading in known.items() if account_id not in wrong}
+    report.unsettled.update(known)
+
+
+def _readings(account_ids, wallet, balances):
+    """{account id: Reading} of those that differ."""
+    readings = ((account_id, _look(account_id, wallet, balances)) for account_id in account_ids)
+    return {account_id: reading for account_id, reading in readings if reading}
+
+
+def _look(account_id, wallet, balances):
+    """The account's Reading, or None when both sides agree.
+
+    Of a busy account Balances may only ever tell what the wallet held a moment ago; as balances are absolute, it
+    agrees when it tells any that the wallet was seen to hold.
+    """
+    held, last = set(), None
+    for _ in range(LOOKS):
+        reading = Reading(wallet.held(account_id), *balances.row(account_id))
+        held.add(reading.held)
+        if reading.balance is not None and reading.balance in held:
+            return None
+        if reading == last:
+            break
+        last = reading
+    return reading
+
+
+def _has_arrived(wallet, balances, clock):
+    """Wait for APART_SECONDS and for all that is under way now; False if that takes more than ARRIVAL_SECONDS."""
+    started = clock.monotonic()
+
+    def within_time(condition):
+        while (waited := clock.monotonic() - started) < ARRIVAL_SECONDS:
+            if condition(waited):
+                return True
+            clock.sleep(LOOK_SECONDS)
+        return False
+
+    # Transfers go on, so the outbox need not be empty, nor the lag 0: it is enough that nothing in it is older.
+    if not within_time(lambda waited: wallet.oldest_seconds() < waited):
+        return False
+    clock.sleep(LOG_END_SECONDS)
+    ends = {partition: end for partition, (_, end) in balances.partitions().items()}
+    if not {topic for topic, _ in ends} >= set(TOPICS):
+        return False
+
+    def consumed(waited):
+        now = balances.partitions()
+        return waited >= APART_SECONDS and all(tp in now and now[tp][0] >= end for tp, end in ends.items())
+
+    return within_time(consumed)
+
+
+class Wallet:
+    """The wallet, for which a common.ops.Service answers."""
+
+    def __init__(self, service):
+        self._service = service
+
+    def accounts(self):
+        """(account id, "wallet", balance) of every account, in the order of the ids."""
+        return ((each["id"], "wallet", each["balance"]) for each in _all(self._service, "accounts"))
+
+    def held(self, account_id):
+        """What the account holds, or None."""
+        return _one(self._service, f"/accounts/{quote(account_id, safe='')}").get("balance")
+
+    def oldest_seconds(self):
+        """How long the oldest event has waited in the outbox, 0 when it is empty."""
+        return _ready(self._service, "outbox_oldest_seconds")["outbox_oldest_seconds"]
+
+
+class Balances:
+    """Balances, for which Services answer: of several instances each knows the partitions that it follows."""
+
+    def __init__(self, services):
+        self._services = services
+
+    def balances(self):
+        """(account id, "balances", balance) of every row, in the order of the ids."""
+        return ((each["account_id"], "balances", each["balance"]) for each in _all(self._services[0], "balances"))
+
+    def row(self, account_id):
+        """(balance, updated at), or None for both."""
+        row = _one(self._services[0], f"/balances/{quote(account_id, safe='')}")
+        return row.get("balance"), row.get("updated_at")
+
+    def partitions(self):
+        """{(topic, partition): (position, end of the log)} of those that are followed while Kafka answers."""
+        return {
+            (each["topic"], each["partition"]): (each["position"], each["position"] + each["lag"])
+            for service in self._services
+            if (facts := _ready(service, "kafka", "partitions"))["kafka"] == "up"
+            for each in facts["partitions"]
+        }
+
+    def announce_needed(self):
+        """Whether Balances says that it lost something unread."""
+        return _ready(self._services[0], "announce_needed")["announce_needed"]
+
+
+def _all(service, name):
+    after = ""
+    while after is not None:
+        status, body = service.ask(f"/{name}", after=after, limit=PAGE)
+        _expect(service, status == 200 and name in body, f"/{name}", status)
+        yield from body[name]
+        after = body["next"]
+
+
+def _one(service, path):
+    """The body, empty when there is none such."""
+    status, body = service.ask(path)
+    _expect(service, status == 404 or (status == 200 and "balance" in body), path, status)
+    return body if status == 200 else {}
+
+
+def _ready(service, *names):
+    status, body = service.ask("/ready")
+    _expect(service, all(name in body for name in names), "/ready", status)
+    return body
+
+
+def _expect(service, fulfilled, path, status):
+    if not fulfilled:
+        hint = " (WALLET_TOKEN and BALANCES_TOKEN are sent where set)" if status == 401 else ""
+        raise NoAnswer(f"{service.url}{path} does not answer as expected, with status {status}{hint}")
