@@ -6,7 +6,7 @@ from functools import partial
 from balances import consumer
 from balances.api import create_app
 from balances.messages import TOPICS
-from common import environment
+from common import access, environment
 from common.kafka import client_options, security
 from common.log import configure
 from common.mysql import Database
@@ -16,6 +16,7 @@ from common.status import Status
 
 def main(topics=TOPICS):
     configure("balances")
+    token = access.token("BALANCES_TOKEN")
     database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
     status = Status()  # shared by all processes: the consumer runs in one, /ready is asked of each
     consuming = partial(
@@ -31,7 +32,7 @@ def main(topics=TOPICS):
     )
 
     def service(first):
-        return create_app(database, status), [Worker("consumer", consuming, status)] if first else []
+        return create_app(database, status, token), [Worker("consumer", consuming, status)] if first else []
 
     run(
         service,

@@ -1,9 +1,24 @@
 """The balances over HTTP."""
 
-from bottle import HTTPResponse
+import hashlib
+import re
+import threading
+import time
+from pathlib import Path
+
+from bottle import HTTPResponse, request
 
 from balances import projection, readiness
-from common.json_api import json_app, number, page, rfc3339, to_json
+from common.documents import serve_documents
+from common.json_api import BadRequest, json_app, number, page, query, rfc3339, to_json
+from common.runner import THREADS
+
+PAGE = Path(__file__).with_name("page.html")
+DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "balances.openapi.json"
+
+WAIT_SECONDS = 1.0  # the longest a reader waits for a sequence
+WAITING_THREADS = THREADS // 4  # the others go on answering
+FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.02
 
 
 class BalanceNotFound(Exception):
@@ -11,19 +26,50 @@ class BalanceNotFound(Exception):
         super().__init__(f"no balance is known of account {account_id[:255]}")
 
 
-STATUS_BY_ERROR = {BalanceNotFound: 404}
+class NotFreshYet(Exception):
+    def __init__(self, sequence):
+        super().__init__(f"sequence {sequence} has not been heard of this account yet")
 
 
-def create_app(database, status):
+STATUS_BY_ERROR = {BalanceNotFound: 404, NotFreshYet: 503}
+
+
+def create_app(database, status, token=""):
     """The app; `status` is the consumer's."""
-    app = json_app(STATUS_BY_ERROR)
+    app = json_app(STATUS_BY_ERROR, token)
+    serve_documents(app, PAGE, DESCRIPTION)
+    waiting = threading.BoundedSemaphore(WAITING_THREADS)
 
     @app.get("/balances/<account_id>")
     def get_balance(account_id):
         row = database.read(projection.find, account_id)
+        if request.query_string and (sequence := _min_sequence()) and not _knows(row, sequence):
+            row = wait_for(sequence, account_id)
         if row is None:
             raise BalanceNotFound(account_id)
-        return _balance(row)
+        body = to_json(_balance(row))
+        etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        headers = {"Content-Type": "application/json", "Sequence": str(row.sequence), "ETag": etag}
+        known = request.environ.get("HTTP_IF_NONE_MATCH")
+        if known and (etag in known or known == "*"):
+            return HTTPResponse(b"", 304, headers)
+        return HTTPResponse(body, 200, headers)
+
+    def wait_for(sequence, account_id):
+        """The account's Row as soon as it knows the sequence; gives up after WAIT_SECONDS, or when too many wait."""
+        if not waiting.acquire(blocking=False):
+            raise NotFreshYet(sequence)
+        try:
+            deadline, pause = time.monotonic() + WAIT_SECONDS, FIRST_LOOK_SECONDS
+            while time.monotonic() < deadline:
+                time.sleep(pause)
+                pause = min(2 * pause, LOOK_SECONDS)
+                row = database.read(projection.find, account_id)
+                if _knows(row, sequence):
+                    return row
+        finally:
+            waiting.release()
+        raise NotFreshYet(sequence)
 
     @app.get("/balances")
     def get_balances():
@@ -32,16 +78,28 @@ def create_app(database, status):
         following = rows[-1].account_id if len(rows) == limit else None
         return {"balances": [_balance(row) for row in rows], "next": following}
 
-    @app.get("/health")
+    @app.get("/health", open_to_all=True)
     def health():
         return {"status": "ok"}
 
-    @app.get("/ready")
+    @app.get("/ready", open_to_all=True)
     def ready():
         code, facts = readiness.look(database, status)
         return HTTPResponse(to_json(facts), code, {"Content-Type": "application/json"})
 
     return app
+
+
+def _min_sequence():
+    """The `min_sequence` that the query asks for, 0 for none: the Sequence of a POST that the reader knows of."""
+    sequence = query("min_sequence", "0")
+    if not re.fullmatch(r"[0-9]{1,19}", sequence):
+        raise BadRequest("min_sequence must be a whole number of at most 19 digits")
+    return int(sequence)
+
+
+def _knows(row, sequence):
+    return row is not None and row.sequence >= sequence
 
 
 def _balance(row):

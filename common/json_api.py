@@ -13,12 +13,14 @@ from uuid import uuid4
 import msgspec
 from bottle import Bottle, HTTPResponse, request, response
 
+from common.access import CrossSite, Guard, Unauthorized, refuse_other_sites
 from common.mysql import Conflict, DatabaseUnavailable
 
 BODY_BYTES = 64 * 1024
 PAGE_SIZE, PAGE_SIZE_LIMIT = 100, 1000
 CURSOR_CHARACTERS = 255
 RETRY_AFTER_SECONDS = 1
+DETAIL_CHARACTERS = 300  # Bottle repeats the whole path that it did not find
 
 log = logging.getLogger("http")
 
@@ -35,20 +37,34 @@ class BodyTooLarge(Exception):
         super().__init__(f"the body is larger than {BODY_BYTES} bytes")
 
 
-_STATUS_BY_ERROR = {BadRequest: 400, BodyTooLarge: 413, Conflict: 503, DatabaseUnavailable: 503}
+_STATUS_BY_ERROR = {
+    BadRequest: 400,
+    Unauthorized: 401,
+    CrossSite: 403,
+    BodyTooLarge: 413,
+    Conflict: 503,
+    DatabaseUnavailable: 503,
+}
+_HEADERS_BY_STATUS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_AFTER_SECONDS)}}
 
 
-def json_app(status_by_error):
-    """A Bottle app whose routes give dicts and may raise the given domain errors: each becomes its status."""
+def json_app(status_by_error, token=""):
+    """A Bottle app whose routes give dicts and may raise the given domain errors: each becomes its status.
+
+    With a token, only who bears it gets in, but for the routes marked `open_to_all=True`.
+    """
     app = Bottle()
     app.uninstall("json")  # Bottle's own knows no Decimal
     app.default_error_handler = lambda error: _problem_of(error.status_code, str(error.body))
     app.install(_as_json({**_STATUS_BY_ERROR, **status_by_error}))
+    if token:
+        app.install(Guard(token))
     return app
 
 
 def json_object():
     """The request's body, which must be a JSON object, whatever its Content-Type says; numbers come as Decimal."""
+    refuse_other_sites()
     body = request.environ["wsgi.input"].read(BODY_BYTES + 1)
     if len(body) > BODY_BYTES:
         raise BodyTooLarge
@@ -69,14 +85,22 @@ def json_object():
     return fields
 
 
-def page():
-    """The query's `after` (a cursor, "" for the start) and `limit` (1 to 1,000, 100 if not given)."""
+def query(name, default):
+    """The query's parameter of that name, which may stand in it once."""
     # Bottle turns bytes that are not UTF-8 into other characters without a word: look at the raw ones.
     try:
         unquote_to_bytes(request.query_string).decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadRequest("the query is not UTF-8") from error
-    after, limit = request.query.getunicode("after", ""), request.query.get("limit", str(PAGE_SIZE))
+    values = request.query.getall(name)
+    if len(values) > 1:
+        raise BadRequest(f"{name} stands more than once in the query")
+    return values[0].encode("latin-1").decode("utf-8") if values else default
+
+
+def page():
+    """The query's `after` (a cursor, "" for the start) and `limit` (1 to 1,000, 100 if not given)."""
+    after, limit = query("after", ""), query("limit", str(PAGE_SIZE))
     if len(after) > CURSOR_CHARACTERS:
         raise BadRequest(f"after is longer than {CURSOR_CHARACTERS} characters")
     if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= PAGE_SIZE_LIMIT:
@@ -128,15 +152,16 @@ def logged(app):
 
 
 def _as_json(status_by_error):
+    errors = tuple(status_by_error)
+
     def plugin(route):
         def answered(*args, **kwargs):
             try:
+                _refuse_broken_utf8(request.environ["bottle.raw_path"])
                 body = route(*args, **kwargs)
-            except tuple(status_by_error) as error:
+            except errors as error:
                 status = next(status for kind, status in status_by_error.items() if isinstance(error, kind))
-                headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
-                detail = "the database is not available; nothing is known to be lost" if status == 503 else str(error)
-                return _problem_response(status, detail, **headers)
+                return _problem_response(status, _detail(error), **_HEADERS_BY_STATUS.get(status, {}))
             if isinstance(body, dict):
                 response.content_type = "application/json"
                 return to_json(body)
@@ -147,6 +172,21 @@ def _as_json(status_by_error):
     return plugin
 
 
+def _refuse_broken_utf8(path):
+    """Bottle drops what is not UTF-8: the path of one account would be taken for that of another."""
+    if not path.isascii():
+        try:
+            path.encode("latin-1").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise BadRequest("the path is not UTF-8") from error
+
+
+def _detail(error):
+    if isinstance(error, (Conflict, DatabaseUnavailable)):  # what they say is no business of the client's
+        return "the database is not available; nothing is known to be lost"
+    return str(error)
+
+
 def _problem_response(status, detail, **headers):
     return HTTPResponse(problem(status, detail), status, {"Content-Type": "application/problem+json", **headers})
 
@@ -154,7 +194,9 @@ def _problem_response(status, detail, **headers):
 def _problem_of(status, detail):
     """Bottle's own errors (404, 405, 500 …); what it says of a 500 stays in the log."""
     response.content_type = "application/problem+json"
-    return problem(status, "something went wrong here; the log knows what" if status == 500 else detail)
+    return problem(
+        status, "something went wrong here; the log knows what" if status == 500 else detail[:DETAIL_CHARACTERS]
+    )
 
 
 def _refuse_constant(name):

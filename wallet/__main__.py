@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from common import environment
+from common import access, environment
 from common.bell import Bell
 from common.kafka import client_options, security
 from common.log import configure
@@ -15,6 +15,7 @@ from wallet.api import create_app
 
 def main():
     configure("wallet")
+    token = access.token("WALLET_TOKEN")
     database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
     status, bell = Status(), Bell()  # shared by all processes: the relay runs in one, commits happen in each
     relaying = partial(
@@ -28,7 +29,7 @@ def main():
     )
 
     def service(first):
-        return create_app(database, status, bell.ring), [Worker("relay", relaying, status)] if first else []
+        return create_app(database, status, bell.ring, token), [Worker("relay", relaying, status)] if first else []
 
     run(
         service,

@@ -5,10 +5,12 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 from bottle import HTTPResponse, request
 
+from common.documents import serve_documents
 from common.json_api import BadRequest, json_app, json_object, number, page, rfc3339, to_json
 from common.mysql import repeat_on_conflict
 from wallet import readiness, use_cases
@@ -38,12 +40,17 @@ STATUS_BY_ERROR = {
     KeyReused: 422,
 }
 
+PAGE = Path(__file__).with_name("page.html")
+DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "wallet.openapi.json"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def create_app(database, status, committed):
+def create_app(database, status, committed, token=""):
     """The app; `status` is the relay's, `committed()` is called after each commit that left something to relay."""
-    app = json_app(STATUS_BY_ERROR)
+    app = json_app(STATUS_BY_ERROR, token)
+    serve_documents(app, PAGE, DESCRIPTION)
 
     @app.post("/clients")
     def create_client():
@@ -131,11 +138,11 @@ def create_app(database, status, committed):
             "created_at": rfc3339(transaction.created_at),
         }
 
-    @app.get("/health")
+    @app.get("/health", open_to_all=True)
     def health():
         return {"status": "ok"}
 
-    @app.get("/ready")
+    @app.get("/ready", open_to_all=True)
     def ready():
         code, facts = readiness.look(database, status)
         return HTTPResponse(to_json(facts), code, {"Content-Type": "application/json"})
@@ -172,8 +179,8 @@ def _text(fields, name, default=None):
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadRequest(f"{name} holds half a surrogate pair") from error
-    if "\0" in value:
-        raise BadRequest(f"{name} holds a NUL character")
+    if _CONTROL.search(value):
+        raise BadRequest(f"{name} holds a control character")
     return value
 
 
