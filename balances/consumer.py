@@ -215,33 +215,20 @@ class Follower(ConsumerRebalanceListener):
         return False
 
     def _settle(self, partitions):
-        partitions = [tp for tp in partitions if self._topic_id(tp)]  # without: deleted, or not yet heard of
-        if not partitions:
+        topic_ids = {tp: topic_id for tp in partitions if (topic_id := self._topic_id(tp))}
+        if not topic_ids:  # nothing to settle, or topics that are deleted or not yet heard of
             return
         try:
-            ends = self._consumer.end_offsets(partitions, timeout_ms=ASK_MS)
-            beginnings = self._consumer.beginning_offsets(partitions, timeout_ms=ASK_MS)
+            starts = self._find_starts(topic_ids)
         except KafkaError:
             self._kafka = "down"
             return
-        self._kafka = "up"
-        self._ends.update(ends)
-        try:
-            with self.database.transaction() as cursor:
-                stored = positions.read(cursor, partitions)
-                starts = {}
-                for tp in partitions:
-                    topic_id = self._topic_id(tp)
-                    start = positions.start_at(stored.get(tp), topic_id, beginnings[tp], ends[tp])
-                    if start.finding:
-                        positions.replace(cursor, tp, stored.get(tp), topic_id, start)
-                    starts[tp] = topic_id, start
         except (DatabaseUnavailable, Conflict) as error:
             self.lost_mysql(error)
             return
         except PositionMoved:
             return  # another settles the same partition: look again at the next turn
-        self.mysql = "up"
+        self.mysql = self._kafka = "up"
         for tp, (topic_id, start) in starts.items():
             if tp not in self._consumer.assignment():
                 continue
@@ -253,6 +240,24 @@ class Follower(ConsumerRebalanceListener):
             self._consumer.seek(tp, start.offset)
             self._settled[tp] = Position(topic_id, start.offset)
             self._consumer.resume(tp)
+
+    def _find_starts(self, topic_ids):
+        """{partition: (topic id, Start)} of each partition's topic id, stored where it is not simply where it was left."""
+        partitions = list(topic_ids)
+        # Stored offsets before the log's end: the other way round, one that another moved meanwhile seems beyond it.
+        stored = self.database.read(positions.read, partitions)
+        ends = self._consumer.end_offsets(partitions, timeout_ms=ASK_MS)
+        beginnings = self._consumer.beginning_offsets(partitions, timeout_ms=ASK_MS)
+        self._ends.update(ends)
+        starts = {}
+        for tp, topic_id in topic_ids.items():
+            starts[tp] = topic_id, positions.start_at(stored.get(tp), topic_id, beginnings[tp], ends[tp])
+        elsewhere = [tp for tp, (_, start) in starts.items() if start.finding]
+        if elsewhere:
+            with self.database.transaction() as cursor:
+                for tp in elsewhere:
+                    positions.replace(cursor, tp, stored.get(tp), *starts[tp])
+        return starts
 
     def _topic_id(self, tp):
         # The client knows it from its metadata but has no public way to ask; an admin client would ask the network.

@@ -1,0 +1,35 @@
+"""`python -m tests.simulation`: schedules of the real steps between fakes, from a seed on, until one fails."""
+
+import argparse
+import logging
+import sys
+import time
+import traceback
+
+from tests.simulation.world import World
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--schedules", type=int, default=10_000, help="how many, one seed each (10,000)")
+    parser.add_argument("--steps", type=int, default=250, help="steps of a schedule (250)")
+    options = parser.parse_args()
+    logging.disable()
+    started = time.monotonic()
+    for seed in range(options.seed, options.seed + options.schedules):
+        try:
+            World(seed, options.steps).run()
+        except Exception:
+            traceback.print_exc()
+            sys.exit(
+                f"seed {seed} failed after {time.monotonic() - started:.1f} s; --seed {seed} --schedules 1 repeats it"
+            )
+        done = seed - options.seed + 1
+        if done % 1000 == 0:
+            print(f"{done} schedules, {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{options.schedules} schedules of {options.steps} steps held in {time.monotonic() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Many seeded schedules of the real steps between fakes; see world.py."""
+
+import os
+
+import pytest
+
+from tests.simulation.world import World
+
+BLOCKS, SCHEDULES = 10, int(os.environ.get("SIMULATION_SCHEDULES", "1000"))
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_every_schedule_ends_with_nothing_lost_and_nothing_counted_twice(block):
+    for seed in range(block, SCHEDULES, BLOCKS):
+        try:
+            World(seed).run()
+        except Exception as error:
+            error.add_note(f"python -m tests.simulation --seed {seed} --schedules 1 repeats it")
+            raise
+
+
+def test_the_same_seed_gives_the_same_schedule():
+    first, second = World(7), World(7)
+
+    first.run()
+    second.run()
+
+    assert first.kafka.logs == second.kafka.logs
+    assert first.read_model.committed == second.read_model.committed
