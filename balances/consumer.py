@@ -242,7 +242,7 @@ class Follower(ConsumerRebalanceListener):
             self._consumer.resume(tp)
 
     def _find_starts(self, topic_ids):
-        """{partition: (topic id, Start)} of each partition's topic id, stored where it is not simply where it was left."""
+        """{partition: (topic id, Start)}, stored where it is not simply where it was left."""
         partitions = list(topic_ids)
         # Stored offsets before the log's end: the other way round, one that another moved meanwhile seems beyond it.
         stored = self.database.read(positions.read, partitions)
