@@ -11,6 +11,7 @@ log = logging.getLogger("kafka-topics")
 
 # A floor for the protocol's version: with it a client is made at once, broker or none, and connects in the background.
 API_VERSION = (3, 9)
+REACH_MS, CREATE_MS = 3_000, 5_000  # the library's 30 s would be a silence that looks like a stuck thread
 
 
 def client_options(bootstrap_servers, security=None):
@@ -41,7 +42,7 @@ def security():
 
 def ensure_topics(options, topics, partitions, replication):
     """Create the topics that are missing. Raises KafkaError while Kafka cannot be reached; a refusal is logged."""
-    admin = KafkaAdminClient(**{**options, "request_timeout_ms": 5000})
+    admin = _Admin(**{**options, "bootstrap_timeout_ms": REACH_MS, "request_timeout_ms": CREATE_MS})
     try:
         for topic in topics:
             try:
@@ -57,3 +58,16 @@ def ensure_topics(options, topics, partitions, replication):
                 log.warning("topic not created", extra={"topic": topic, "reason": str(error)})
     finally:
         admin.close()
+
+
+class _Admin(KafkaAdminClient):
+    """Leaves nothing behind when no broker answers: the library's own would leave a thread and its sockets each time."""
+
+    _closed = False  # what its close() looks at, and sets only after it has reached a broker
+
+    def __init__(self, **options):
+        try:
+            super().__init__(**options)
+        except KafkaTimeoutError:
+            self.close()
+            raise
