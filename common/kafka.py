@@ -61,7 +61,7 @@ def ensure_topics(options, topics, partitions, replication):
 
 
 class _Admin(KafkaAdminClient):
-    """Leaves nothing behind when no broker answers: the library's own would leave a thread and its sockets each time."""
+    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time."""
 
     _closed = False  # what its close() looks at, and sets only after it has reached a broker
 

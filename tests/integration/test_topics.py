@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -33,15 +34,22 @@ def test_a_topic_that_the_broker_refuses_does_not_stop_the_others(kafka, admin):
     admin.delete_topics([topic])
 
 
-def test_a_broker_that_is_away_is_said_in_seconds_and_leaves_no_thread_and_no_file_behind():
-    gc.collect()
-    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
+def test_a_broker_that_is_away_is_said_in_seconds():
     started = time.monotonic()
 
     with pytest.raises(KafkaError):
         ensure_topics(client_options(NOWHERE), ["any"], partitions=1, replication=1)
 
     assert time.monotonic() - started < 5
+
+
+def test_a_broker_that_is_away_leaves_no_thread_and_no_file_behind():
+    gc.collect()
+    threads, files = threading.active_count(), len(os.listdir("/dev/fd"))
+
+    with suppress(KafkaError):
+        ensure_topics(client_options(NOWHERE), ["any"], partitions=1, replication=1)
     gc.collect()  # what is unreachable would otherwise wait for the next collection
+
     assert threading.active_count() <= threads
     assert len(os.listdir("/dev/fd")) <= files
