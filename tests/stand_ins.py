@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 from kafka.errors import KafkaTimeoutError
 
+from balances import projection
+
 
 class OutboxConnection:
     """A connection to a database with nothing but an outbox: rows as its `oldest` gives them."""
@@ -34,10 +36,11 @@ class OutboxConnection:
 class Producer:
     """Takes what is sent; the sends with a number in `failing` are never acknowledged."""
 
-    def __init__(self, failing=()):
+    def __init__(self, failing=(), on_get=lambda: None):
         self.sent = []
         self.waits = []  # the seconds that each future was waited for
         self._failing = failing
+        self._on_get = on_get  # what happens elsewhere while an acknowledgement is waited for
 
     def send(self, topic, value, key, headers):
         number = len(self.sent)
@@ -46,5 +49,23 @@ class Producer:
 
     def _get(self, number, timeout):
         self.waits.append(timeout)
+        self._on_get()
         if number in self._failing:
             raise KafkaTimeoutError(f"message {number} was not acknowledged")
+
+
+class BalancesTable:
+    """What the projection's three statements do to its table: {account id: (balance, sequence, updated at)}."""
+
+    def __init__(self, rows=()):
+        self.rows = dict(rows)
+        self.statements = []  # (statement, rows), as they came
+
+    def executemany(self, statement, rows):
+        self.statements.append((statement, rows))
+        for account_id, balance, sequence, updated_at in rows:
+            known = self.rows.get(account_id)
+            if known is None or (statement is projection._NEWER and sequence > known[1]):
+                self.rows[account_id] = (balance, sequence, updated_at)
+            elif statement is projection._IN_ORDER:
+                self.rows[account_id] = (balance, known[1], updated_at)

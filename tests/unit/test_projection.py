@@ -1,0 +1,138 @@
+"""The law of the read model: however the events come, it ends as if each had come once and in its turn.
+
+`BalancesTable` stands in for the table; that MySQL does the same is asked of MySQL, in the integration tests.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from balances.messages import Balance
+from balances.projection import apply, fold
+from tests.stand_ins import BalancesTable
+
+EPOCH = datetime(2026, 11, 22)
+SEEDED, CREATED = ["a1", "a2", "a3"], ["b1", "b2", "b3"]
+
+
+def balance(account_id, held, sequence=None, creation=False):
+    return Balance(account_id, Decimal(held), sequence, EPOCH + timedelta(seconds=sequence or 0), creation)
+
+
+def seeded_table():
+    return BalancesTable({account_id: (Decimal(1000), 0, EPOCH) for account_id in SEEDED})
+
+
+def applied(batches):
+    table = seeded_table()
+    for batch in batches:
+        apply(table, batch)
+    return table.rows
+
+
+def one_by_one(balances):
+    return applied([each] for each in balances)
+
+
+@st.composite
+def histories(draw):
+    """What a wallet announces, record after record: accounts are created, then transfers and announcements follow."""
+    records = [[balance(account_id, 0, sequence, creation=True)] for sequence, account_id in enumerate(CREATED, 1)]
+    movements = st.lists(st.sampled_from(SEEDED + CREATED), min_size=1, max_size=2, unique=True)
+    for sequence, account_ids in enumerate(draw(st.lists(movements, max_size=20)), 10):
+        records.append([balance(each, draw(st.integers(0, 9)), sequence) for each in account_ids])
+    return records
+
+
+@st.composite
+def deliveries(draw, records):
+    """The records in any order and any number of times, but each at least once, cut into batches anywhere."""
+    repeated = draw(st.lists(st.sampled_from(records), max_size=10))
+    return draw(batchings(draw(st.permutations(records + repeated))))
+
+
+@st.composite
+def batchings(draw, records):
+    cuts = sorted(draw(st.sets(st.integers(0, len(records)))) | {0, len(records)})
+    pieces = [records[start:end] for start, end in pairwise(cuts)]
+    return [[each for record in piece for each in record] for piece in pieces]
+
+
+@given(st.data())
+def test_any_batching_repetition_or_interleaving_ends_as_one_by_one_in_sequence(data):
+    history = data.draw(histories())
+
+    rows = applied(data.draw(deliveries(history)))
+
+    assert rows == one_by_one(each for record in history for each in record)
+
+
+@st.composite
+def mixtures(draw):
+    """Events of this wallet and of the original, which does not number them; a creation is its account's first."""
+    kinds = {
+        "numbered": lambda account, n: balance(account, n % 7, n),
+        "original": lambda account, n: balance(account, n),
+        "creation": lambda account, n: balance(account, 0, 1, creation=True),
+        "creation without a number": lambda account, n: balance(account, 0, creation=True),
+    }
+    events = st.tuples(st.sampled_from(list(kinds)), st.sampled_from(SEEDED + CREATED), st.integers(10, 30))
+    return [[kinds[kind](account, n)] for kind, account, n in draw(st.lists(events, max_size=30))]
+
+
+@given(st.data())
+def test_events_without_a_sequence_are_applied_in_the_order_they_come_whatever_the_batching(data):
+    mixture = data.draw(mixtures())
+
+    rows = applied(data.draw(batchings(mixture)))
+
+    assert rows == one_by_one(each for record in mixture for each in record)
+
+
+def test_the_highest_sequence_wins_not_the_last_seen():
+    rows = applied([[balance("a1", 900, 12), balance("a1", 950, 11)]])
+
+    assert rows["a1"] == (Decimal(900), 12, EPOCH + timedelta(seconds=12))
+
+
+def test_an_older_event_changes_nothing_in_a_later_batch_either():
+    rows = applied([[balance("a1", 900, 12)], [balance("a1", 950, 11)], [balance("a1", 900, 12)]])
+
+    assert rows["a1"] == (Decimal(900), 12, EPOCH + timedelta(seconds=12))
+
+
+def test_a_creation_that_comes_late_leaves_the_balance_alone():
+    rows = applied([[balance("b1", 50, 12)], [balance("b1", 0, 11, creation=True)]])
+
+    assert rows["b1"] == (Decimal(50), 12, EPOCH + timedelta(seconds=12))
+
+
+def test_an_event_of_the_original_applies_as_it_comes_and_leaves_the_sequence_alone():
+    rows = applied([[balance("a1", 900, 12), balance("a1", 800), balance("a1", 950, 11)]])
+
+    assert rows["a1"] == (Decimal(800), 12, EPOCH)
+
+
+def test_a_batch_without_events_says_nothing_to_the_database():
+    assert list(fold([])) == []
+
+
+def test_five_thousand_events_of_two_accounts_are_two_rows_of_one_statement():
+    table = seeded_table()
+
+    apply(table, [balance(f"a{1 + n % 2}", n, n) for n in range(1, 5001)])
+
+    ((_, rows),) = table.statements
+    assert [(account_id, sequence) for account_id, _, sequence, _ in rows] == [("a1", 5000), ("a2", 4999)]
+
+
+def test_rows_are_written_in_the_order_of_their_keys_so_that_two_consumers_cannot_deadlock():
+    table = seeded_table()
+
+    apply(table, [balance(account_id, 1, n) for n, account_id in enumerate(["a3", "b1", "a1", "a2"], 1)])
+
+    ((_, rows),) = table.statements
+    assert [account_id for account_id, *_ in rows] == ["a1", "a2", "a3", "b1"]

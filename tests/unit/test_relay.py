@@ -1,0 +1,114 @@
+"""One turn of the relay, with stand-ins for MySQL and Kafka: what is sent, in which order, and what is removed."""
+
+from datetime import datetime
+
+import pytest
+
+from tests.stand_ins import OutboxConnection, Producer
+from wallet.relay import ACK_SECONDS, BATCH_ROWS, REMOVED_AT_ONCE, Unacknowledged, relay_batch
+
+HAPPENED = datetime(2026, 11, 22, 11, 42, 20)
+
+
+def row(sequence, request_id="r-1"):
+    return (sequence, "balances", f"account {sequence}", f'{{"n":{sequence}}}', request_id, HAPPENED)
+
+
+def ids(rows):
+    return [each[0] for each in rows]
+
+
+def test_the_oldest_go_first_and_are_removed_when_kafka_has_them():
+    connection, producer = OutboxConnection([row(12), row(10), row(11)]), Producer()
+
+    relayed = relay_batch(connection, producer)
+
+    assert relayed == 3
+    assert [sent.value for sent in producer.sent] == [b'{"n":10}', b'{"n":11}', b'{"n":12}']
+    assert connection.rows == []
+
+
+def test_a_message_carries_its_topic_key_value_and_headers():
+    producer = Producer()
+
+    relay_batch(OutboxConnection([row(10)]), producer)
+
+    (sent,) = producer.sent
+    assert (sent.topic, sent.key, sent.value) == ("balances", b"account 10", b'{"n":10}')
+    assert sent.headers == [
+        ("sequence", b"10"),
+        ("occurred_at", b"2026-11-22T11:42:20.000000Z"),
+        ("request_id", b"r-1"),
+    ]
+
+
+def test_what_no_request_asked_for_has_no_request_id():
+    producer = Producer()
+
+    relay_batch(OutboxConnection([row(10, request_id=None)]), producer)
+
+    assert [key for key, _ in producer.sent[0].headers] == ["sequence", "occurred_at"]
+
+
+def test_an_empty_outbox_is_no_work():
+    connection, producer = OutboxConnection([]), Producer()
+
+    assert relay_batch(connection, producer) == 0
+    assert connection.deletes == []
+
+
+@pytest.mark.parametrize(
+    ("failing", "remaining"), [({0}, [10, 11, 12, 13]), ({2}, [12, 13]), ({1, 3}, [11, 12, 13]), ({3}, [13])]
+)
+def test_only_the_prefix_that_kafka_acknowledged_is_removed(failing, remaining):
+    connection, producer = OutboxConnection([row(10), row(11), row(12), row(13)]), Producer(failing)
+
+    with pytest.raises(Unacknowledged, match=f"message {min(failing)} was not acknowledged"):
+        relay_batch(connection, producer)
+
+    assert ids(connection.rows) == remaining
+
+
+def test_a_row_that_was_committed_meanwhile_stays_though_its_id_is_lower():
+    connection = OutboxConnection([row(12)])
+    producer = Producer(on_get=lambda: connection.rows.append(row(11)))
+
+    relay_batch(connection, producer)
+
+    assert ids(connection.rows) == [11]
+    assert connection.deletes == [[12]]
+
+
+def test_a_turn_takes_the_oldest_two_thousand_and_removes_them_in_steps():
+    connection, producer = OutboxConnection(row(n) for n in range(1, BATCH_ROWS + 2)), Producer()
+
+    assert relay_batch(connection, producer) == BATCH_ROWS
+    assert ids(connection.rows) == [BATCH_ROWS + 1]
+    assert {len(each) for each in connection.deletes} == {REMOVED_AT_ONCE}
+
+
+def test_all_of_a_turn_is_handed_over_before_the_first_acknowledgement_is_waited_for():
+    connection = OutboxConnection([row(10), row(11)])
+    sent_before_waiting = []
+    producer = Producer(on_get=lambda: sent_before_waiting.append(len(producer.sent)))
+
+    relay_batch(connection, producer)
+
+    assert sent_before_waiting == [2, 2]
+
+
+def test_every_acknowledgement_is_waited_for_but_all_of_them_together_no_longer_than_the_limit():
+    producer = Producer(failing={0})
+
+    with pytest.raises(Unacknowledged):
+        relay_batch(OutboxConnection([row(10), row(11), row(12)]), producer)
+
+    assert len(producer.waits) == 3
+    assert ACK_SECONDS >= producer.waits[0] >= producer.waits[1] >= producer.waits[2] >= 0
+
+
+def test_one_that_does_not_lead_sends_nothing():
+    connection, producer = OutboxConnection([row(10)]), Producer()
+
+    assert relay_batch(connection, producer, is_leader=lambda: False) == 0
+    assert (producer.sent, ids(connection.rows)) == ([], [10])
