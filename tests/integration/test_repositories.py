@@ -1,0 +1,289 @@
+"""The wallet's SQL on a real server: what it locks, what it finds, and by which index."""
+
+import threading
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+
+import pymysql
+import pytest
+
+from common.mysql import CHECK_VIOLATED, Conflict, Database
+from tests.eventually import eventually
+from tests.integration.tables import execute, rows, value
+from wallet.domain import Account, AccountNotFound, Client, ClientNotFound, TransactionNotFound
+from wallet.repositories import (
+    AccountRepository,
+    Answers,
+    ClientRepository,
+    KeyReused,
+    Outbox,
+    StillInProgress,
+    TransactionRepository,
+)
+
+NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
+HASH, OTHER_HASH = b"1" * 32, b"2" * 32
+
+
+@pytest.fixture
+def bank(wallet_database):
+    """A client and the accounts a, b and c, of 100 each."""
+    with wallet_database.transaction() as cursor:
+        ClientRepository(cursor).add(Client("ana", "Ana Souza", "ana@example.com", NOW))
+        for account_id in "abc":
+            AccountRepository(cursor).add(Account(account_id, "ana", Decimal(100), NOW))
+    return wallet_database
+
+
+# ---- ids
+
+
+def test_what_was_added_is_found_as_it_was(bank):
+    with bank.transaction() as cursor:
+        client, account = ClientRepository(cursor).find("ana"), AccountRepository(cursor).find("a")
+
+    assert client == Client("ana", "Ana Souza", "ana@example.com", NOW)
+    assert account == Account("a", "ana", Decimal("100.00"), NOW)
+
+
+@pytest.mark.parametrize("near", ["a ", " a", "A", "á"])
+def test_an_id_that_is_nearly_right_is_not_found(bank, near):
+    with bank.transaction() as cursor:
+        with pytest.raises(AccountNotFound):
+            AccountRepository(cursor).find(near)
+        with pytest.raises(AccountNotFound):
+            AccountRepository(cursor).lock("b", near)
+        with pytest.raises(ClientNotFound):
+            ClientRepository(cursor).find("ana" + near[1:] if near.endswith(" ") else near)
+        with pytest.raises(TransactionNotFound):
+            TransactionRepository(cursor).find(near)
+
+
+def test_accounts_are_paged_in_the_order_of_their_ids(bank):
+    with bank.transaction() as cursor:
+        first, rest = AccountRepository(cursor).page("", 2), AccountRepository(cursor).page("b", 2)
+
+    assert ([account.id for account in first], [account.id for account in rest]) == (["a", "b"], ["c"])
+
+
+# ---- locks
+
+
+def test_locked_accounts_come_in_the_order_they_were_asked_for(bank):
+    with bank.transaction() as cursor:
+        assert [account.id for account in AccountRepository(cursor).lock("b", "a")] == ["b", "a"]
+
+
+def test_rows_are_locked_in_the_order_of_their_ids_however_they_are_asked_for(bank, wallet_url):
+    def lock_opposite():
+        with Database(wallet_url).transaction() as cursor:
+            AccountRepository(cursor).lock("c", "a")
+
+    def waits(cursor):
+        cursor.execute("SHOW PROCESSLIST")
+        return any("FOR UPDATE" in (row[7] or "") for row in cursor.fetchall())
+
+    with bank.transaction() as cursor:
+        AccountRepository(cursor).lock("a")
+        other = threading.Thread(target=lock_opposite)
+        other.start()
+        eventually(lambda: waits(cursor))
+
+        cursor.execute("SELECT id FROM accounts WHERE id = 'c' FOR UPDATE NOWAIT")  # the other does not hold it yet
+
+        assert cursor.fetchone() == ("c",)
+    other.join(5)
+
+
+def test_a_transfer_does_not_wait_for_a_stranger(bank, wallet_url):
+    with bank.transaction() as cursor:
+        AccountRepository(cursor).lock("a", "b")
+        with Database(wallet_url).transaction() as other:
+            other.execute("SET SESSION innodb_lock_wait_timeout = 1")
+            (stranger,) = AccountRepository(other).lock("c")
+
+    assert stranger.id == "c"
+
+
+def test_a_lock_that_is_not_given_up_is_a_conflict(bank, wallet_url):
+    impatient = Database(wallet_url)
+
+    def lock_a():
+        with impatient.transaction() as cursor:
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
+            AccountRepository(cursor).lock("a")
+
+    with bank.transaction() as cursor:
+        AccountRepository(cursor).lock("a")
+
+        with pytest.raises(Conflict):
+            lock_a()
+
+
+class Explained:
+    """A cursor that has the statements explained instead of run; `indexes` are those that they would use."""
+
+    def __init__(self, cursor):
+        self._cursor, self.indexes = cursor, set()
+
+    def execute(self, statement, parameters=()):
+        explain = "EXPLAIN " if "MariaDB" in self._server() else "EXPLAIN FORMAT=TRADITIONAL "
+        self._cursor.execute(explain + statement, parameters)
+        key = [column[0] for column in self._cursor.description].index("key")
+        self.indexes |= {row[key] for row in self._cursor.fetchall()}
+
+    def fetchall(self):
+        return ()
+
+    def _server(self):
+        self._cursor.execute("SELECT VERSION()")
+        return self._cursor.fetchone()[0]
+
+
+def lock(cursor, _):
+    with pytest.raises(AccountNotFound):  # an explanation holds no row
+        AccountRepository(cursor).lock("a", "b")
+
+
+def save_balances(cursor, _):
+    AccountRepository(cursor).save_balances(*(Account(account_id, "ana", Decimal(1), NOW) for account_id in "ab"))
+
+
+def remove(cursor, ids):
+    Outbox(cursor).remove(ids)
+
+
+def oldest(cursor, _):
+    Outbox(cursor).oldest(2000)
+
+
+@pytest.mark.parametrize("statement", [lock, save_balances, remove, oldest])
+def test_a_small_table_too_is_read_by_its_key_lest_strangers_rows_be_waited_for(bank, statement):
+    with bank.transaction() as cursor:
+        first = Outbox(cursor).add([("any", "a", "{}")] * 3, None)
+        explained = Explained(cursor)
+
+        statement(explained, [first, first + 2])
+
+    assert explained.indexes == {"PRIMARY"}
+
+
+# ---- what the tables themselves hold
+
+
+def test_mysql_itself_keeps_a_balance_from_going_below_zero(bank):
+    with pytest.raises(pymysql.OperationalError) as refusal:
+        execute(bank, "UPDATE accounts SET balance = -0.01 WHERE id = 'a'")
+
+    assert refusal.value.args[0] in CHECK_VIOLATED
+    assert value(bank, "SELECT balance FROM accounts WHERE id = 'a'") == 100
+
+
+def test_an_account_has_a_client_and_a_transaction_has_accounts(bank):
+    with pytest.raises(pymysql.IntegrityError):
+        execute(bank, "INSERT INTO accounts (id, client_id) VALUES ('d', 'nobody')")
+    with pytest.raises(pymysql.IntegrityError):
+        execute(bank, "INSERT INTO transactions (id, account_id_from, account_id_to, amount) VALUES ('t', 'a', 'x', 1)")
+
+
+def test_the_largest_balance_fits(bank):
+    execute(bank, "UPDATE accounts SET balance = %s WHERE id = 'a'", Decimal("9999999999999.99"))
+
+    assert value(bank, "SELECT balance FROM accounts WHERE id = 'a'") == Decimal("9999999999999.99")
+
+
+# ---- the sequence
+
+
+def test_messages_are_numbered_in_the_order_they_are_added(wallet_database):
+    with wallet_database.transaction() as cursor:
+        first = Outbox(cursor).add([("any", "a", "1"), ("any", "a", "2")], "request 7")
+
+    assert rows(wallet_database, "SELECT id, payload, request_id FROM outbox ORDER BY id") == (
+        (first, "1", "request 7"),
+        (first + 1, "2", "request 7"),
+    )
+
+
+def test_the_sequence_is_raised_without_leaving_a_row(wallet_database):
+    with wallet_database.transaction() as cursor:
+        before = Outbox(cursor).add([("any", "a", "{}")], None)
+    to = before + 1_000_000
+
+    with wallet_database.transaction() as cursor:
+        Outbox(cursor).raise_sequence(to)
+
+    with wallet_database.transaction() as cursor:
+        assert Outbox(cursor).add([("any", "a", "{}")], None) > to
+    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
+
+
+def test_the_sequence_is_never_lowered(wallet_database):
+    with wallet_database.transaction() as cursor:
+        before = Outbox(cursor).add([("any", "a", "{}")], None)
+
+    with wallet_database.transaction() as cursor:
+        Outbox(cursor).raise_sequence(before - 1_000)
+        Outbox(cursor).raise_sequence(before)  # an id that is in use
+
+    with wallet_database.transaction() as cursor:
+        assert Outbox(cursor).add([("any", "a", "{}")], None) > before
+    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
+
+
+# ---- answers kept under an Idempotency-Key
+
+
+def test_an_answer_is_found_under_its_key_and_scope(wallet_database):
+    with wallet_database.transaction() as cursor:
+        assert Answers(cursor).find("POST /clients", "k", HASH) is None
+        Answers(cursor).keep("POST /clients", "k", 201, "{}", "body")
+
+    with wallet_database.transaction() as cursor:
+        assert Answers(cursor).find("POST /clients", "k", HASH) == [201, "{}", "body"]
+        assert Answers(cursor).find("POST /accounts", "k", HASH) is None
+
+
+def test_a_key_is_refused_for_another_body(wallet_database):
+    with wallet_database.transaction() as cursor:
+        Answers(cursor).find("POST /clients", "k", HASH)
+        Answers(cursor).keep("POST /clients", "k", 201, "{}", "body")
+
+    with pytest.raises(KeyReused), wallet_database.transaction() as cursor:
+        Answers(cursor).find("POST /clients", "k", OTHER_HASH)
+
+
+def test_a_key_whose_transaction_was_rolled_back_is_free(wallet_database):
+    with suppress(AccountNotFound), wallet_database.transaction() as cursor:
+        Answers(cursor).find("POST /transactions", "k", HASH)
+        raise AccountNotFound("a")
+
+    with wallet_database.transaction() as cursor:
+        assert Answers(cursor).find("POST /transactions", "k", OTHER_HASH) is None
+
+
+def test_a_key_in_use_by_an_open_transaction_is_still_in_progress(wallet_database, wallet_url):
+    with wallet_database.transaction() as cursor:
+        Answers(cursor).find("POST /clients", "k", HASH)
+
+        with pytest.raises(StillInProgress), Database(wallet_url).transaction() as other:
+            Answers(other).find("POST /clients", "k", HASH)
+
+
+def test_answers_older_than_a_day_are_forgotten_a_few_at_a_time(wallet_database):
+    for age in (25, 26, 27, 1):
+        execute(
+            wallet_database,
+            "INSERT INTO idempotency_keys (scope, idempotency_key, body_sha256, created_at)"
+            " VALUES ('POST /clients', %s, %s, UTC_TIMESTAMP(6) - INTERVAL %s HOUR)",
+            str(age),
+            HASH,
+            age,
+        )
+
+    with wallet_database.transaction() as cursor:
+        removed = [Answers(cursor).forget_expired(limit=2) for _ in range(2)]
+
+    assert removed == [2, 1]
+    assert rows(wallet_database, "SELECT idempotency_key FROM idempotency_keys") == (("1",),)
