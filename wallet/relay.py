@@ -22,7 +22,6 @@ BLOCK_MS = 4_000  # for the first metadata of a topic
 REQUEST_MS, DELIVERY_MS = 5_000, 8_000
 ACK_SECONDS = 9  # longer than DELIVERY_MS, shorter than HUNG_SECONDS: a batch that waits out both keeps the lead
 RETRY_SECONDS = 1
-REMOVED_AT_ONCE = 500  # ids in one DELETE
 EXPIRED_AT_ONCE, EXPIRE_SECONDS = 500, 60
 
 log = logging.getLogger("relay")
@@ -81,8 +80,7 @@ def relay_batch(connection, producer, is_leader=lambda: True):
     acknowledged, failure = _await(futures, deadline)
     if acknowledged:
         with connection.cursor() as cursor:
-            for start in range(0, acknowledged, REMOVED_AT_ONCE):
-                Outbox(cursor).remove([row[0] for row in rows[start : min(acknowledged, start + REMOVED_AT_ONCE)]])
+            Outbox(cursor).remove([row[0] for row in rows[:acknowledged]])
     if failure:
         raise Unacknowledged(str(failure)) from failure
     return acknowledged
