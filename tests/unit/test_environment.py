@@ -1,0 +1,89 @@
+"""The environment of a service: what is missing or wrong stops the start with its name."""
+
+import pytest
+
+from common.environment import Misconfigured, integer, switch, text
+
+
+@pytest.fixture
+def setenv(monkeypatch):
+    monkeypatch.delenv("NAME", raising=False)
+    monkeypatch.delenv("NAME_FILE", raising=False)
+    return lambda value, name="NAME": monkeypatch.setenv(name, value)
+
+
+def test_a_value_is_read(setenv):
+    setenv("a value")
+
+    assert text("NAME", "a default") == "a value"
+
+
+@pytest.mark.parametrize("default", ["a default", ""])
+def test_the_default_counts_when_there_is_none(setenv, default):
+    assert text("NAME", default) == default
+
+
+def test_an_empty_value_is_none_as_compose_gives_it_for_a_variable_that_is_not_set(setenv):
+    setenv("")
+
+    assert text("NAME", "a default") == "a default"
+
+
+def test_a_missing_value_without_a_default_ends_the_process_with_its_name(setenv):
+    with pytest.raises(Misconfigured, match=r"^NAME is not set"):
+        text("NAME")
+
+
+def test_a_value_may_stand_in_a_file(setenv, tmp_path):
+    (tmp_path / "secret").write_text("pássword\n", encoding="utf-8")
+    setenv(str(tmp_path / "secret"), "NAME_FILE")
+    setenv("not this one")
+
+    assert text("NAME") == "pássword"
+
+
+def test_a_file_that_cannot_be_read_ends_the_process_with_the_name_of_its_variable(setenv, tmp_path):
+    setenv(str(tmp_path / "missing"), "NAME_FILE")
+
+    with pytest.raises(Misconfigured, match=r"^NAME_FILE cannot be read"):
+        text("NAME", "a default")
+
+
+@pytest.mark.parametrize(("value", "number"), [("1", 1), ("8080", 8080), ("65535", 65535), ("007", 7)])
+def test_a_whole_number_is_read(setenv, value, number):
+    setenv(value)
+
+    assert integer("NAME", 3003) == number
+
+
+def test_a_number_has_its_default(setenv):
+    assert integer("NAME", 3003) == 3003
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "-1", "+1", "1.0", "1e3", "ten", " ", "1 2", "٣", "²"])
+def test_a_number_that_is_none_or_out_of_bounds_ends_the_process_with_its_name(setenv, value):
+    setenv(value)
+
+    with pytest.raises(Misconfigured, match=r"^NAME must be a whole number from 1 to 65535"):
+        integer("NAME", 3003)
+
+
+@pytest.mark.parametrize("value", ["on", "ON", "true", "1", "yes"])
+def test_a_switch_is_on(setenv, value):
+    setenv(value)
+
+    assert switch("NAME") is True
+
+
+@pytest.mark.parametrize("value", ["off", "Off", "false", "0", "no"])
+def test_a_switch_is_off(setenv, value):
+    setenv(value)
+
+    assert switch("NAME", default=True) is False
+
+
+def test_a_switch_that_is_neither_ends_the_process_with_its_name(setenv):
+    setenv("perhaps")
+
+    with pytest.raises(Misconfigured, match=r"^NAME must be on or off, not 'perhaps'"):
+        switch("NAME")

@@ -1,0 +1,138 @@
+"""What a worker says of itself, and the bell that wakes it: both reach every process of a service."""
+
+import os
+import time
+
+import pytest
+
+from common.bell import Bell
+from common.status import Status
+
+
+def fork(work):
+    """Run `work` in a process of its own, as each of a service's processes is; give its pid."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def succeeds(child):
+    return os.waitpid(child, 0)[1] == 0
+
+
+def test_what_is_written_is_read():
+    status = Status()
+
+    status.write({"consumer": "follows", "lag": 3, "partitions": [{"topic": "balances"}]})
+
+    facts = status.read()
+    del facts["written_at"]
+    assert facts == {"consumer": "follows", "lag": 3, "partitions": [{"topic": "balances"}]}
+
+
+def test_a_shorter_status_leaves_nothing_of_a_longer_one():
+    status = Status()
+
+    status.write({"failing": "x" * 1000})
+    status.write({"lag": 0})
+
+    assert status.read().keys() == {"lag", "written_at"}
+
+
+def test_a_worker_that_never_wrote_has_said_nothing_but_has_an_age():
+    status = Status()
+
+    assert status.read().keys() == {"written_at"}
+    assert 0 <= status.age() < 60
+
+
+def test_each_write_begins_a_new_age():
+    status = Status()
+    before = time.monotonic()
+
+    status.write({})
+
+    assert before <= status.read()["written_at"] <= time.monotonic()
+
+
+def test_what_one_process_writes_another_reads():
+    status = Status()
+
+    assert succeeds(fork(lambda: status.write({"lag": 7})))
+
+    assert status.read()["lag"] == 7
+
+
+def test_a_reader_in_another_process_never_sees_half_of_a_write():
+    status = Status()
+    status.write({"text": "a"})
+
+    def write():
+        for n in range(2000):
+            status.write({"text": "ab"[n % 2] * 60_000})
+
+    writer = fork(write)
+    texts = []
+    while os.waitpid(writer, os.WNOHANG) == (0, 0):
+        texts.append(status.read()["text"])
+
+    assert len(texts) > 10
+    assert all(len(set(text)) == 1 for text in texts)
+
+
+def test_more_than_the_page_holds_is_an_error_and_not_a_torn_status():
+    status = Status()
+    status.write({"lag": 7})
+
+    with pytest.raises((ValueError, IndexError)):
+        status.write({"text": "x" * 70_000})
+
+    assert status.read()["lag"] == 7
+
+
+# ---- the bell
+
+
+def rings(bell):
+    started = time.monotonic()
+    bell.wait(10)
+    return time.monotonic() - started < 5
+
+
+def is_still(bell):
+    started = time.monotonic()
+    bell.wait(0.05)
+    return time.monotonic() - started >= 0.05
+
+
+def test_a_bell_that_rang_before_ends_the_wait_at_once_and_only_once():
+    bell = Bell()
+
+    bell.ring()
+
+    assert rings(bell)
+    assert is_still(bell)
+
+
+def test_however_often_it_rang_it_is_one_wake_up_and_ringing_never_waits():
+    bell = Bell()
+
+    for _ in range(70_000):  # more than a pipe holds
+        bell.ring()
+
+    assert rings(bell)
+    assert is_still(bell)
+
+
+def test_it_rings_across_processes():
+    bell = Bell()
+
+    assert succeeds(fork(bell.ring))
+
+    assert rings(bell)
