@@ -8,12 +8,8 @@ import pytest
 
 from tests.faults import plan as plans
 from tests.faults.chaos import Repeater
-from tests.faults.clients import Load, opened_accounts, settle
-from tests.faults.system import System
-from tests.faults.verdict import Verdict
-
-ACCOUNTS = 100
-WARM_UP_SECONDS = 4
+from tests.faults.clients import Load, settle
+from tests.faults.scene import stage
 
 
 def main():
@@ -25,7 +21,7 @@ def main():
     parser.add_argument("--named", action="store_true", help="run the named tests instead")
     options, rest = parser.parse_known_args()
     if options.named:
-        return pytest.main(["-q", "-rs", "-s", "tests/faults", *rest])
+        return pytest.main(["-q", "-rs", "-s", *(rest or ["tests/faults"])])
     if rest:
         parser.error(f"unknown: {' '.join(rest)}")
     seeds = range(options.seed, options.seed + options.rounds)
@@ -39,13 +35,7 @@ def main():
 
 def run(chosen):
     started, done = time.monotonic(), 0
-    system = System()
-    try:
-        system.open()
-        accounts = opened_accounts(system, ACCOUNTS)
-        system.await_quiet()
-        verdict = Verdict(system)
-        warm_up(system, verdict, accounts)
+    with stage() as (system, accounts, verdict):
         for seed, plan in chosen:
             try:
                 print(f"seed {seed}: {play(system, verdict, accounts, seed, plan)}", flush=True)
@@ -53,20 +43,8 @@ def run(chosen):
                 print(f"seed {seed}: FAILED after {time.monotonic() - started:.0f} s\n  {plan}\n  {error!r}")
                 return 1
             done += 1
-    finally:
-        system.close()
     print(f"{done} rounds, {verdict.summary()}, {time.monotonic() - started:.0f} s: every promise kept")
     return 0
-
-
-def warm_up(system, verdict, accounts):
-    """Load without faults: what the processes use then is the usual."""
-    load = Load(system, accounts, "warm").start()
-    time.sleep(WARM_UP_SECONDS)
-    load.stop()
-    system.await_quiet()
-    verdict.note_usual()
-    verdict.check(load.history, load.readings)
 
 
 def play(system, verdict, accounts, seed, plan):

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -39,12 +40,12 @@ class Transfer:
         return "unknown" if self.in_doubt else "refused"
 
 
-def ask(session, url, transfer):
+def ask(session, url, transfer, seconds=ANSWER_SECONDS):
     """Ask for the transfer once, and note the answer. Raises Broken for an answer that breaks a promise."""
     body = {"account_id_from": transfer.source, "account_id_to": transfer.target, "amount": float(transfer.amount)}
     try:
         answer = session.post(
-            f"{url}/transactions", json=body, headers={"Idempotency-Key": transfer.key}, timeout=ANSWER_SECONDS
+            f"{url}/transactions", json=body, headers={"Idempotency-Key": transfer.key}, timeout=seconds
         )
         told = answer.json()
     except requests.RequestException:
@@ -75,6 +76,7 @@ class Load:
         self._wallets, self._balances = wallets, balances
         self._stop = threading.Event()
         self.history, self.readings, self.failures = [], set(), []
+        self.statuses = Counter()  # of all answers
         self.epoch = 0  # of the read model: another one after it was restored from a backup
         self._threads = [
             threading.Thread(target=self._guarded, args=(work, random.Random(f"{seed}/{number}")), daemon=True)
@@ -112,15 +114,19 @@ class Load:
             if self.history and rng.random() < 0.05:
                 again = rng.choice(self.history[-50:])
                 if again.id or again.in_doubt:
-                    ask(session, url, again)
+                    self._count(ask(session, url, again))
                 continue
             source, target = rng.sample(subset, 2)
             amount = Decimal(rng.randint(1, 300)) / 100
             if rng.random() < 0.05:
                 amount = Decimal(10**9)  # more than there is
             transfer = Transfer(str(uuid.uuid4()), source, target, amount)
-            ask(session, url, transfer)
+            self._count(ask(session, url, transfer))
             self.history.append(transfer)
+
+    def _count(self, answer):
+        if answer is not None:
+            self.statuses[answer.status_code] += 1
 
     def _read(self, session, rng):
         """No account may read backwards, whichever instance is asked."""
@@ -131,19 +137,19 @@ class Load:
                 answer = session.get(f"{self._system.url(rng.choice(self._balances))}/balances/{account}", timeout=5)
             except requests.RequestException:
                 continue
+            self._count(answer)
             if answer.status_code == 503 or (answer.status_code == 404 and (epoch, account) not in last):
                 continue
             if answer.status_code != 200:
                 raise Broken(f"GET /balances answered {answer.status_code}: {answer.text}")
             told = answer.json(parse_float=Decimal, parse_int=Decimal)
-            moment = told["updated_at"]
+            sequence = int(answer.headers["Sequence"])
             if epoch != self.epoch:
                 continue  # a restore came in between
-            known = last.get((epoch, account), "")
-            if moment < known:
-                raise Broken(f"account {account} read backwards: {moment} after {known}")
-            last[epoch, account] = moment
-            self.readings.add((account, moment, told["balance"]))
+            if sequence < (known := last.get((epoch, account), 0)):
+                raise Broken(f"account {account} read backwards: {sequence} after {known}")
+            last[epoch, account] = sequence
+            self.readings.add((account, sequence, told["updated_at"], told["balance"]))
 
 
 def opened_accounts(system, number):

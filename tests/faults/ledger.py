@@ -37,10 +37,10 @@ class Ledger:
         self.transactions = {}  # id -> Told
         self.balances = dict(system.rows("wallet", "SELECT id, balance FROM accounts"))
         self.sequences = {}  # account -> sequence of its last BalanceUpdated
-        self.states = {  # (account, occurred_at, balance): what could ever be read of an account
-            (account, f"{moment.isoformat(timespec='microseconds')}Z", balance)
-            for account, moment, balance in system.rows(
-                "balances", "SELECT account_id, updated_at, balance FROM balances"
+        self.states = {  # (account, sequence, occurred_at, balance): what could ever be read of an account
+            (account, sequence, f"{moment.isoformat(timespec='microseconds')}Z", balance)
+            for account, sequence, moment, balance in system.rows(
+                "balances", "SELECT account_id, sequence, updated_at, balance FROM balances"
             )
         }
 
@@ -63,7 +63,7 @@ class Ledger:
 
     def _note(self, record):
         headers = dict(record.headers)
-        if "sequence" not in headers:
+        if not headers.get("sequence", b"").isdigit():
             return  # poison, sent on purpose
         sequence, occurred_at = int(headers["sequence"]), headers["occurred_at"].decode()
         message = json.loads(record.value, parse_float=Decimal, parse_int=Decimal)
@@ -84,7 +84,7 @@ class Ledger:
                 raise Broken(f"two events have the sequence {sequence}: {self._values[sequence]} {record.value}")
         elif name == "AccountCreated" and payload["account_id"] not in self.balances:
             self.balances[payload["account_id"]] = payload["balance"]
-            self.states.add((payload["account_id"], occurred_at, payload["balance"]))
+            self.states.add((payload["account_id"], sequence, occurred_at, payload["balance"]))
 
     def _play(self):
         """In the order of their sequence, each new balance is the one before it and the amount: so did they commit."""
@@ -99,6 +99,6 @@ class Ledger:
                     raise Broken(f"{payload} does not follow from {self.balances[account]} and {told}")
                 self.balances[account] = balance
                 self.sequences[account] = sequence
-                self.states.add((account, occurred_at, balance))
+                self.states.add((account, sequence, occurred_at, balance))
         if len(self._values) != len(self.transactions):
             raise Broken(f"{len(self.transactions)} transactions are told, and {len(self._values)} changes of balances")

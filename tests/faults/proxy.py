@@ -12,8 +12,8 @@ class Proxy:
     def __init__(self, target_port):
         self._target_port = target_port
         self._connections = set()
-        self._cut_at = None  # (bytes, delivered)
-        self._has_cut = threading.Event()
+        self._trap = None  # (words, delivered, what happens then)
+        self._sprung = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -30,12 +30,15 @@ class Proxy:
 
         Either before the other side hears them, or (`delivered`) after it did and before its answer comes through.
         """
-        self._has_cut.clear()
-        self._call(lambda: setattr(self, "_cut_at", (words, delivered)))
+        self._set_trap(words, delivered, _Connection.cut)
 
-    def has_cut(self, seconds):
-        """Wait until the cut asked for has happened; give whether it did."""
-        return self._has_cut.wait(seconds)
+    def hang_at(self, words):
+        """Hang as soon as a client's words were delivered and before their answer comes through."""
+        self._set_trap(words, True, lambda _: self._flowing.clear())
+
+    def sprung(self, seconds):
+        """Wait until what `cut_at` or `hang_at` asked for has happened; give whether it did."""
+        return self._sprung.wait(seconds)
 
     def hang(self):
         """Let nothing through, in either direction, and drop nothing."""
@@ -47,7 +50,11 @@ class Proxy:
 
     def heal(self):
         """End the hang, and forget the cut that has not happened yet."""
-        self._call(lambda: (setattr(self, "_cut_at", None), self._flowing.set()))
+        self._call(lambda: (setattr(self, "_trap", None), self._flowing.set()))
+
+    def _set_trap(self, *trap):
+        self._sprung.clear()
+        self._call(lambda: setattr(self, "_trap", trap))
 
     def _call(self, work):
         self._loop.call_soon_threadsafe(work)
@@ -72,27 +79,29 @@ class Proxy:
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
                 await self._flowing.wait()
-                if from_client and self._cut_at and self._cut_at[0] in data:
-                    connection.doomed, self._cut_at = self._cut_at[1], None
-                    if not connection.doomed:
-                        self._finish(connection)
-                        return
-                elif connection.doomed and not from_client:
-                    self._finish(connection)
-                    return
+                if from_client and self._trap and self._trap[0] in data:
+                    (_, delivered, happens), self._trap = self._trap, None
+                    if delivered:
+                        connection.awaiting = happens
+                    else:
+                        self._spring(happens, connection)
+                elif connection.awaiting and not from_client:
+                    happens, connection.awaiting = connection.awaiting, None
+                    self._spring(happens, connection)
+                    await self._flowing.wait()
                 writer.write(data)
                 await writer.drain()
             await self._flowing.wait()  # a goodbye is held up like anything else
 
-    def _finish(self, connection):
-        connection.cut()
-        self._has_cut.set()
+    def _spring(self, happens, connection):
+        happens(connection)
+        self._sprung.set()
 
 
 class _Connection:
     def __init__(self, *writers):
         self._writers = writers
-        self.doomed = False  # the other side has heard the words: its answer must not come through
+        self.awaiting = None  # what happens to it when the answer comes
 
     def cut(self):
         for writer in self._writers:

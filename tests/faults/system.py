@@ -52,10 +52,17 @@ class System:
             self._local("stop", name)
         self.start("kafka")
         with closing(KafkaAdminClient(bootstrap_servers=self.bootstrap_servers, api_version=(3, 9))) as admin:
-            counts = {each["name"]: len(each["partitions"]) for each in admin.describe_topics(list(TOPICS))}
-            wider = {topic: PARTITIONS for topic in TOPICS if counts[topic] < PARTITIONS}
-            if wider:
-                admin.create_partitions(wider)
+
+            def narrow():
+                return {
+                    each["name"]: PARTITIONS
+                    for each in admin.describe_topics(list(TOPICS))
+                    if len(each["partitions"]) < PARTITIONS
+                }
+
+            if narrow():
+                admin.create_partitions(narrow())
+            wait_until(lambda: not narrow(), "six partitions a topic", READY_SECONDS)
         self.start("wallet")
         self.start("balances")
         self.await_ready("wallet", "balances")
@@ -169,6 +176,10 @@ class System:
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
         if done.returncode:
             raise Unmet(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+
+    @property
+    def database_port(self):
+        return self._ports["mysql"]
 
     # ---- what it says of itself
 

@@ -1,0 +1,34 @@
+"""A whole poll of messages that nobody can read is parked, and what stands between them is applied."""
+
+import os
+from contextlib import closing
+
+import pytest
+from kafka import KafkaProducer
+
+RECORDS = 5000
+GARBAGE = [
+    lambda: (os.urandom(60), []),
+    lambda: (None, []),
+    lambda: (b'{"Name": "BalanceUpdated", "Payload": {}}', []),
+    lambda: (b"[" * 60_000, []),
+    lambda: (b'{"Name": "AccountCreated", "Payload": {"account_id": "", "client_id": "", "balance": 1}}', []),
+    lambda: (b'{"Name": "AccountCreated", "Payload": {"account_id": "x", "balance": 1e400000}}', []),
+    lambda: (b'{"Name": "AccountCreated", "Payload": {"account_id": "x", "balance": 1}}', [("sequence", b"soon")]),
+]
+
+
+@pytest.mark.timeout(120)
+def test_5000_unreadable_messages_are_parked_and_hold_up_nobody(scene):
+    scene.load(copies=False)
+
+    with closing(KafkaProducer(bootstrap_servers=scene.system.bootstrap_servers, api_version=(3, 9))) as producer:
+        for number in range(RECORDS):
+            value, headers = GARBAGE[number % len(GARBAGE)]()
+            producer.send("balances", value, headers=headers)
+        producer.flush(timeout=60)
+
+    print(f"\na transfer behind {RECORDS} unreadable messages was told after {scene.through():.1f} s")
+    scene.system.await_quiet()
+    assert scene.system.rows("balances", "SELECT COUNT(*) FROM dead_letters WHERE state = 'parked'") == ((RECORDS,),)
+    scene.system.rows("balances", "DELETE FROM dead_letters")

@@ -1,0 +1,50 @@
+"""A worker's thread that is stuck in a library cannot be ended from Python: the process ends itself."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from tests.faults.system import ROOT, wait_until
+
+# The wallet with a relay that hangs in its first step.
+STUCK = """
+import threading
+from common.mysql import Database
+from common.runner import Worker, run
+from common.status import Status
+from wallet.api import create_app
+
+status = Status()
+app = create_app(Database("mysql://wallet:wallet@127.0.0.1:{mysql}/wallet"), status, lambda: None)
+run(lambda first: (app, [Worker("relay", lambda stop: threading.Event().wait(), status)]), "127.0.0.1", {port})
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_stuck_worker_is_told_by_ready_and_then_ends_the_process(stage):
+    system, _, _ = stage
+    port = system.port("wallet-9")
+    started = time.monotonic()
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK.format(mysql=system.database_port, port=port)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    ready = f"http://127.0.0.1:{port}/ready"
+    wait_until(lambda: requests.get(ready, timeout=5).status_code == 200, "the start", 20, requests.RequestException)
+    wait_until(lambda: requests.get(ready, timeout=5).status_code == 503, "/ready to tell", 40)
+    told = requests.get(ready, timeout=5).json()
+    told_after = time.monotonic() - started
+    code = process.wait(timeout=60)
+
+    ended_after = time.monotonic() - started
+
+    print(f"\na stuck relay: /ready told after {told_after:.0f} s, the process ended after {ended_after:.0f} s")
+    assert told["relay"] == "stuck"
+    assert code == 1
