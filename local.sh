@@ -96,7 +96,7 @@ print_logs() {
 
 run_tests() {
   local argument folder folders=()
-  for folder in tests/unit tests/contract tests/integration tests/e2e; do [ -d $folder ] && folders+=("$folder"); done
+  for folder in tests/{unit,contract,integration,security,e2e}; do [ -d $folder ] && folders+=("$folder"); done
   for argument in "$@"; do case $argument in tests | tests/* | ./tests*) folders=() ;; esac; done
   beside python -m pytest -q -rs ${folders[@]+"${folders[@]}"} "$@"
 }
@@ -114,6 +114,7 @@ beside() { # beside COMMAND...: runs it with a system of its own on free ports, 
   export TEST_WALLET_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/wallet_test
   export TEST_BALANCES_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/balances_test
   export TEST_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$KAFKA_PORT
+  export MYSQLD JAVA KAFKA_LIBS # for a test that starts a server or a broker of its own
   say "running $*"
   set -m # in a process group of its own: a signal reaches us at once, and through us the command and its children
   "$@" </dev/null &
