@@ -12,7 +12,7 @@ log = logging.getLogger("log")
 
 _encode = msgspec.json.Encoder(enc_hook=str, order="deterministic").encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({})))
-_REFUSAL = re.compile(r"Authentication failed[^)]*|\[SSL[^(]*|Invalid frame length")  # the last: TLS where none is spoken
+_REFUSAL = re.compile(r"Authentication failed[^)]*|\[SSL[^(]*|Invalid frame length")  # the last: TLS, unasked for
 REFUSAL_SECONDS = 60
 
 
