@@ -1,0 +1,97 @@
+"""An app that speaks only JSON: what its routes give and raise becomes bodies, statuses and problem documents."""
+
+import io
+import json
+import logging
+from decimal import Decimal
+
+import pytest
+
+from common.json_api import BadRequest, json_app, logged, number
+from common.mysql import Conflict, DatabaseUnavailable
+
+
+class AccountFrozen(Exception):
+    pass
+
+
+def call(path, method="GET", route=dict, **environ):
+    """Ask an app with this one route, as a WSGI server does; give (status, headers, body)."""
+    app = json_app({AccountFrozen: 422})
+    app.get("/there")(route)
+    told = []
+    given = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": io.BytesIO(), **environ}
+    body = b"".join(logged(app)(given, lambda status, headers, exc_info=None: told.extend((status, dict(headers)))))
+    return int(told[0][:3]), told[1], body
+
+
+def raising(error):
+    def route():
+        raise error
+
+    return route
+
+
+def test_a_dict_becomes_a_json_body_with_its_decimals_exact():
+    status, headers, body = call("/there", route=lambda: {"balance": number(Decimal("899.50")), "name": "José"})
+
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    assert body == '{"balance":899.5,"name":"José"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "title"),
+    [
+        (AccountFrozen("account a1 is frozen"), 422, "Unprocessable Entity"),
+        (BadRequest("amount must be a number"), 400, "Bad Request"),
+    ],
+)
+def test_a_refusal_becomes_a_problem_document_that_says_why(error, status, title):
+    answered, headers, body = call("/there", route=raising(error))
+
+    assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
+    assert json.loads(body) == {"type": "about:blank", "title": title, "status": status, "detail": str(error)}
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("(2003, wallet@10.0.0.7)"), Conflict("(1213, deadlock)")])
+def test_an_outage_is_a_503_that_says_when_to_ask_again_and_nothing_of_the_inside(error):
+    status, headers, body = call("/there", route=raising(error))
+
+    assert (status, headers["Retry-After"]) == (503, "1")
+    assert str(error) not in body.decode()
+
+
+def test_an_error_nobody_expected_is_a_500_whose_trace_is_in_the_log_alone(caplog):
+    with caplog.at_level(logging.INFO, "http"):
+        status, headers, body = call("/there", route=raising(KeyError("a secret")))
+
+    assert (status, headers["Content-Type"]) == (500, "application/problem+json")
+    assert b"secret" not in body
+    (line,) = caplog.records
+    assert line.status == 500
+    assert "KeyError: 'a secret'" in line.error
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/elsewhere", 404), ("DELETE", "/there", 405)])
+def test_what_the_app_does_not_have_is_a_problem_document_too(method, path, status):
+    answered, headers, body = call(path, method)
+
+    assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
+    assert json.loads(body)["status"] == status
+
+
+def test_the_clients_request_id_comes_back_and_stands_in_the_log(caplog):
+    with caplog.at_level(logging.INFO, "http"):
+        _, headers, _ = call("/there", HTTP_X_REQUEST_ID="checkout-1")
+
+    assert headers["X-Request-Id"] == "checkout-1"
+    (line,) = caplog.records
+    assert (line.request_id, line.method, line.path, line.status) == ("checkout-1", "GET", "/there", 200)
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "two words", "a\nb", "é", '"'])
+def test_a_request_id_that_is_none_or_would_do_harm_is_replaced(given):
+    _, headers, _ = call("/there", HTTP_X_REQUEST_ID=given)
+
+    assert headers["X-Request-Id"] != given
+    assert len(headers["X-Request-Id"]) == 36

@@ -1,0 +1,96 @@
+"""When a service says of itself that it is ready: what is its own fault counts, Kafka away does not."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import balances.readiness
+import wallet.readiness
+from common.mysql import DatabaseUnavailable
+from common.runner import STUCK_SECONDS
+
+FOLLOWS = {
+    "consumer": "follows",
+    "kafka": "up",
+    "positioned": True,
+    "last_event_at": 1_795_347_740.0,
+    "partitions": [
+        {"topic": "accounts", "partition": 0, "position": 3, "lag": 0},
+        {"topic": "balances", "partition": 0, "position": 9, "lag": 7},
+    ],
+}
+LEADS = {"relay": "leads", "kafka": "up"}
+BOTH = pytest.mark.parametrize(
+    ("look", "facts"), [(balances.readiness.look, FOLLOWS), (wallet.readiness.look, LEADS)], ids=["balances", "wallet"]
+)
+
+
+def status(facts, age=0.1):
+    return SimpleNamespace(read=lambda: facts, age=lambda: age)
+
+
+def database(answer=(0, 0)):
+    return SimpleNamespace(read=lambda query: answer)
+
+
+def away():
+    def read(query):
+        raise DatabaseUnavailable("cannot connect")
+
+    return SimpleNamespace(read=read)
+
+
+@BOTH
+def test_ready_when_mysql_answers_and_the_worker_is_alive(look, facts):
+    code, told = look(database(), status(facts))
+
+    assert (code, told["status"], told["mysql"], told["kafka"]) == (200, "ready", "up", "up")
+
+
+@BOTH
+def test_not_ready_while_mysql_is_away(look, facts):
+    code, told = look(away(), status(facts))
+
+    assert (code, told["status"], told["mysql"]) == (503, "not ready", "down")
+
+
+@BOTH
+def test_not_ready_when_the_worker_has_said_nothing_for_half_of_what_ends_the_process(look, facts):
+    code, told = look(database(), status(facts, age=STUCK_SECONDS / 2 + 1))
+
+    assert (code, told["status"]) == (503, "not ready")
+    assert "stuck" in told.values()
+
+
+@BOTH
+def test_kafka_away_is_told_and_no_fault(look, facts):
+    code, told = look(database(), status({**facts, "kafka": "down"}))
+
+    assert (code, told["status"], told["kafka"]) == (200, "ready", "down")
+
+
+@BOTH
+def test_a_worker_that_fails_again_and_again_says_why(look, facts):
+    _, told = look(database(), status({**facts, "failing": "a bug"}))
+
+    assert told["failing"] == "a bug"
+
+
+def test_balances_is_not_ready_before_it_had_its_first_position():
+    code, told = balances.readiness.look(database(), status({}))
+
+    assert (code, told["status"], told["consumer"]) == (503, "not ready", "starting")
+
+
+def test_balances_tells_the_lag_of_all_partitions_the_parked_messages_and_whether_an_announcement_is_needed():
+    _, told = balances.readiness.look(database(answer=(4, True)), status(FOLLOWS))
+
+    assert (told["lag"], told["parked"], told["announce_needed"]) == (7, 4, True)
+    assert told["partitions"] == FOLLOWS["partitions"]
+    assert told["last_event_seconds"] is not None
+
+
+def test_wallet_tells_how_much_waits_in_the_outbox_and_for_how_long():
+    _, told = wallet.readiness.look(database(answer=(12, 3.5)), status(LEADS))
+
+    assert (told["outbox_rows"], told["outbox_oldest_seconds"]) == (12, 3.5)
