@@ -1,5 +1,6 @@
 """What stands in for MySQL and Kafka where a test asks neither what they do."""
 
+import json
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -24,8 +25,9 @@ class OutboxConnection:
             (limit,) = parameters
             self._result = sorted(self.rows)[:limit]
         elif statement.startswith("DELETE"):
-            self.deletes.append(list(parameters))
-            self.rows = [row for row in self.rows if row[0] not in parameters]
+            ids = json.loads(*parameters)
+            self.deletes.append(ids)
+            self.rows = [row for row in self.rows if row[0] not in ids]
         else:
             raise AssertionError(f"not a statement of the outbox: {statement}")
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from tests.stand_ins import OutboxConnection, Producer
-from wallet.relay import ACK_SECONDS, BATCH_ROWS, REMOVED_AT_ONCE, Unacknowledged, relay_batch
+from wallet.relay import ACK_SECONDS, BATCH_ROWS, Unacknowledged, relay_batch
 
 HAPPENED = datetime(2026, 11, 22, 11, 42, 20)
 
@@ -79,12 +79,12 @@ def test_a_row_that_was_committed_meanwhile_stays_though_its_id_is_lower():
     assert connection.deletes == [[12]]
 
 
-def test_a_turn_takes_the_oldest_two_thousand_and_removes_them_in_steps():
+def test_a_turn_takes_the_oldest_two_thousand_and_removes_exactly_those():
     connection, producer = OutboxConnection(row(n) for n in range(1, BATCH_ROWS + 2)), Producer()
 
     assert relay_batch(connection, producer) == BATCH_ROWS
     assert ids(connection.rows) == [BATCH_ROWS + 1]
-    assert {len(each) for each in connection.deletes} == {REMOVED_AT_ONCE}
+    assert connection.deletes == [list(range(1, BATCH_ROWS + 1))]
 
 
 def test_all_of_a_turn_is_handed_over_before_the_first_acknowledgement_is_waited_for():
