@@ -1,0 +1,211 @@
+"""Dead letters: looked at, delivered through the consumer's own parser and guard, discarded, in the end forgotten."""
+
+import threading
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+
+from balances import consumer, dead_letters
+from common.status import Status
+from tests.eventually import eventually
+from tests.integration.service import run_verb
+from tests.integration.tables import execute, rows, value
+
+ANNOUNCED = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"a","balance":900}}'
+UPDATED = (
+    b'{"Name":"BalanceUpdated","Payload":{"account_id_from":"a","account_id_to":"b",'
+    b'"balance_account_id_from":900,"balance_account_id_to":1100}}'
+)
+
+
+class Record(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list
+    timestamp: int
+
+
+@pytest.fixture
+def park(balances_database):
+    """Parks a message with its headers; gives its id."""
+
+    def park(message, key=b"a", error="it was in the way", **headers):
+        offset = value(balances_database, "SELECT COUNT(*) FROM dead_letters")
+        headers = [(name, text.encode("ascii")) for name, text in headers.items()]
+        record = Record("balances", 0, offset, key, message, headers, 1_790_000_000_000)
+        with balances_database.transaction() as cursor:
+            dead_letters.park(cursor, [(record, "a-topic-id", error)])
+        return str(value(balances_database, "SELECT MAX(id) FROM dead_letters"))
+
+    return park
+
+
+@pytest.fixture
+def letters(balances_url):
+    """Runs `entrypoint.sh balances dead-letters …`."""
+    return lambda *arguments: run_verb("balances", balances_url, "dead-letters", *arguments)
+
+
+def know(database, account_id, balance, sequence):
+    execute(
+        database,
+        "INSERT INTO balances (account_id, balance, sequence) VALUES (%s, %s, %s)",
+        account_id,
+        balance,
+        sequence,
+    )
+
+
+def known(database):
+    return {
+        account_id: float(balance) for account_id, balance in rows(database, "SELECT account_id, balance FROM balances")
+    }
+
+
+def states(database):
+    return [state for (state,) in rows(database, "SELECT state FROM dead_letters ORDER BY id")]
+
+
+def test_a_letter_retried_is_applied_and_what_changed_is_printed(balances_database, park, letters):
+    know(balances_database, "a", 1000, sequence=6)
+    letter = park(UPDATED, sequence="7")
+
+    done = letters("retry", letter)
+
+    assert done.stdout.splitlines() == [f"{letter}: a: 1000 -> 900", f"{letter}: b: unknown -> 1100"]
+    assert done.returncode == 0
+    assert known(balances_database) == {"a": 900, "b": 1100}
+    assert states(balances_database) == ["delivered"]
+
+
+def test_a_letter_that_is_older_than_what_is_known_changes_nothing(balances_database, park, letters):
+    know(balances_database, "a", 1000, sequence=8)
+    letter = park(ANNOUNCED, sequence="7")
+
+    done = letters("retry", letter)
+
+    assert done.stdout.splitlines() == [f"{letter}: a: stale, nothing changed"]
+    assert known(balances_database) == {"a": 1000}
+    assert states(balances_database) == ["delivered"]
+
+
+def test_a_dry_run_tells_and_changes_nothing(balances_database, park, letters):
+    know(balances_database, "a", 1000, sequence=6)
+    letter = park(ANNOUNCED, sequence="7")
+
+    done = letters("retry", "--all", "--dry-run")
+
+    assert done.stdout.splitlines() == [f"{letter}: a: 1000 -> 900 (not applied: dry run)"]
+    assert known(balances_database) == {"a": 1000}
+    assert states(balances_database) == ["parked"]
+
+
+def test_a_letter_without_sequence_is_applied_only_by_force(balances_database, park, letters):
+    know(balances_database, "a", 1000, sequence=6)
+    letter = park(ANNOUNCED)
+
+    listed, refused = letters("list"), letters("retry", letter)
+    untouched = known(balances_database)
+    forced = letters("retry", letter, "--force")
+
+    assert "[no sequence: not orderable]" in listed.stdout
+    assert refused.returncode == 1
+    assert "it has no sequence" in refused.stdout
+    assert untouched == {"a": 1000}
+    assert forced.stdout.splitlines() == [f"{letter}: a: 1000 -> 900"]
+    assert rows(balances_database, "SELECT balance, sequence FROM balances") == ((900, 6),)
+
+
+def test_what_is_still_unreadable_stays_parked_and_the_others_are_delivered(balances_database, park, letters):
+    garbage, good, ahead = park(b"garbage"), park(ANNOUNCED, sequence="7"), park(ANNOUNCED, sequence="9" * 19)
+
+    done = letters("retry", "--all")
+
+    assert done.returncode == 1
+    first, second, third = done.stdout.splitlines()
+    assert first.startswith(f"{garbage}: not applied: not a message of a known kind")
+    assert second == f"{good}: a: unknown -> 900"
+    assert third == f"{ahead}: not applied: the sequence is more than a day ahead of the clock"
+    assert states(balances_database) == ["parked", "delivered", "parked"]
+
+
+def test_a_discarded_letter_can_still_be_retried_but_not_a_delivered_one(balances_database, park, letters):
+    letter = park(ANNOUNCED, sequence="7")
+
+    discarded, left = letters("discard", letter), letters("retry", "--all")
+    retried, again, too_late = letters("retry", letter), letters("retry", letter), letters("discard", letter)
+
+    assert (discarded.stdout, left.stdout) == (f"{letter}: discarded\n", "")
+    assert retried.stdout == f"{letter}: a: unknown -> 900\n"
+    assert f"dead letter {letter} was delivered already" in again.stdout
+    assert f"dead letter {letter} was delivered already" in too_late.stdout
+    assert [each.returncode for each in (discarded, left, retried, again, too_late)] == [0, 0, 0, 1, 1]
+
+
+def test_all_of_a_letter_is_shown_and_nothing_in_it_reaches_the_terminal(balances_url, park, letters):
+    letter = park(b"\x1b[2J\xff\nred", key=None, error="what\ncame", request_id="r-1")
+
+    shown, unknown = letters("show", letter), letters("show", "999999999")
+
+    lines = shown.stdout.splitlines()
+    assert lines[0] == f"id:        {letter}, parked"
+    assert lines[1].startswith("record:    balances[0]@0, timestamp 1790000000000, parked at 2")
+    assert lines[2:] == [
+        r"error:     what\ncame",
+        "orderable: no: it has no sequence, and only --force applies it",
+        "key:       null",
+        "header request_id: r-1",
+        r"value:     \x1b[2J\xff\nred",
+    ]
+    assert (unknown.returncode, unknown.stderr) == (1, "there is no dead letter 999999999\n")
+
+
+def test_more_letters_than_are_read_at_once_are_listed_oldest_first(park, letters):
+    ids = [park(b"garbage") for _ in range(45)]
+
+    listed = letters("list")
+
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ids
+
+
+def test_what_was_settled_thirty_days_ago_is_forgotten_in_steps(balances_database, park):
+    for state, days in (("delivered", 31), ("discarded", 31), ("delivered", 29), ("parked", 31)):
+        for _ in range(75):
+            park(b"garbage")
+        execute(
+            balances_database,
+            "UPDATE dead_letters SET state = %s, settled_at = UTC_TIMESTAMP(6) - INTERVAL %s DAY"
+            " ORDER BY id DESC LIMIT 75",
+            state,
+            days,
+        )
+
+    left = []
+    for _ in range(3):
+        with balances_database.transaction() as cursor:
+            dead_letters.forget_settled(cursor)
+        left.append(len(states(balances_database)))
+
+    assert left == [200, 150, 150]
+    assert set(states(balances_database)) == {"delivered", "parked"}
+
+
+def test_the_consumer_forgets_them_by_itself(balances_database, kafka, topic, park):
+    park(b"garbage")
+    execute(balances_database, "UPDATE dead_letters SET state = 'discarded', settled_at = '2026-01-01'")
+    stop = threading.Event()
+    following = threading.Thread(
+        target=consumer.run,
+        args=(stop, balances_database, kafka, [topic], f"test-{uuid4()}", str(uuid4()), 1, 1, Status()),
+    )
+
+    following.start()
+    try:
+        eventually(lambda: states(balances_database) == [], seconds=20)
+    finally:
+        stop.set()
+        following.join(timeout=20)

@@ -1,0 +1,276 @@
+"""Announce and reconcile: what the wallet knows brings a read model back, and tells whether it is whole."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import requests
+
+from tests.eventually import eventually
+from tests.integration.road import road as build_road
+from tests.integration.service import ROOT, run_verb
+from tests.integration.tables import execute, rows, value
+from wallet.announce import OUTBOX_ROWS, announce_accounts
+
+NOBODY = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def road(wallet_database, balances_database, kafka, make_topic):
+    with build_road(wallet_database, balances_database, kafka, make_topic) as road:
+        eventually(lambda: requests.get(f"{road.balances_url}/ready", timeout=5).ok, seconds=20)
+        yield road
+
+
+def open_accounts(database, held):
+    """Accounts as they stand in a wallet that announced nothing of them."""
+    execute(database, "INSERT IGNORE INTO clients (id, name, email) VALUES ('ana', 'Ana', 'ana@example.com')")
+    with database.transaction() as cursor:
+        cursor.executemany("INSERT INTO accounts (id, client_id, balance) VALUES (%s, 'ana', %s)", list(held.items()))
+
+
+def announced(database):
+    """{account id: balance} in the order of the outbox."""
+    payloads = [json.loads(payload) for (payload,) in rows(database, "SELECT payload FROM outbox ORDER BY id")]
+    assert {each["Name"] for each in payloads} <= {"BalanceAnnounced"}
+    return {each["Payload"]["account_id"]: each["Payload"]["balance"] for each in payloads}
+
+
+def reconcile(road, url, *arguments):
+    where = ("--wallet-url", road.wallet_url, "--balances-url", road.balances_url)
+    return run_verb("balances", url, "reconcile", *where, *arguments)
+
+
+def test_every_balance_is_announced_in_the_order_of_the_ids(wallet_url, wallet_database):
+    held = {f"account-{number:03}": number + 0.5 for number in range(250)}
+    open_accounts(wallet_database, held)
+
+    done = run_verb("wallet", wallet_url, "announce")
+
+    assert done.returncode == 0, done.stderr
+    assert "250 accounts announced" in done.stdout
+    assert list(announced(wallet_database).items()) == list(held.items())
+
+
+def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_database):
+    open_accounts(wallet_database, {"a": 1, "b": 2, "c": 3})
+
+    done = run_verb("wallet", wallet_url, "announce", "c", "a", "c")
+
+    assert "2 accounts announced" in done.stdout
+    assert announced(wallet_database) == {"a": 1, "c": 3}
+    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
+
+
+def test_an_unknown_account_is_named_and_nothing_is_announced(wallet_url, wallet_database):
+    open_accounts(wallet_database, {"a": 1})
+
+    done = run_verb("wallet", wallet_url, "announce", "a", "nobody")
+
+    assert done.returncode == 1
+    assert "account nobody not found; nothing was announced" in done.stderr
+    assert announced(wallet_database) == {}
+
+
+def test_an_announcement_goes_on_after_the_account_where_it_stopped(wallet_url, wallet_database):
+    open_accounts(wallet_database, {"a": 1, "b": 2, "c": 3})
+
+    run_verb("wallet", wallet_url, "announce", "--after", "b")
+
+    assert announced(wallet_database) == {"c": 3}
+
+
+def test_an_announcement_waits_for_the_relay_and_tells_how_to_go_on_when_it_is_stopped(wallet_url, wallet_database):
+    open_accounts(wallet_database, {f"account-{number:05}": 1 for number in range(OUTBOX_ROWS + 500)})
+
+    with subprocess.Popen(
+        [sys.executable, "-m", "wallet.ops", "announce"],
+        cwd=ROOT,
+        env={"PATH": "", "DATABASE_URL": wallet_url},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as announcing:
+        told = next(line for line in announcing.stdout if "waiting for the wallet's relay" in line)
+        announcing.send_signal(signal.SIGINT)
+        last_words = announcing.stdout.read().splitlines()
+
+    assert told.startswith(f"the outbox holds {OUTBOX_ROWS} rows")
+    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == OUTBOX_ROWS
+    assert announcing.returncode == 130
+    assert last_words == [
+        last_words[0],
+        f"go on with: entrypoint.sh wallet announce --after account-{OUTBOX_ROWS - 1:05}",
+    ]
+    assert last_words[0].startswith(f"{OUTBOX_ROWS} accounts announced")
+
+
+def test_an_announcement_waits_for_the_transfer_that_holds_the_account(wallet_database):
+    open_accounts(wallet_database, {"a": 1})
+    announcing = threading.Thread(target=lambda: list(announce_accounts(wallet_database, ["a"], "", print)))
+
+    with wallet_database.transaction() as cursor:
+        cursor.execute("UPDATE accounts SET balance = 2 WHERE id = 'a'")
+        announcing.start()
+        announcing.join(timeout=0.5)
+        waited = announcing.is_alive()
+    announcing.join(timeout=10)
+
+    assert waited
+    assert announced(wallet_database) == {"a": 2}
+
+
+def test_an_announcement_of_a_restored_wallet_is_newer_than_all_before(wallet_url, wallet_database):
+    open_accounts(wallet_database, {"a": 1})
+    execute(wallet_database, "INSERT INTO outbox (topic, message_key, payload) VALUES ('', '', '')")
+    before = value(wallet_database, "SELECT MAX(id) FROM outbox")
+    execute(wallet_database, "DELETE FROM outbox")
+    execute(wallet_database, "ALTER TABLE outbox AUTO_INCREMENT = 1")  # as in a dump from before the first event
+
+    run_verb("wallet", wallet_url, "announce")
+
+    assert value(wallet_database, "SELECT MIN(id) FROM outbox") > before
+
+
+def test_an_emptied_read_model_fills_again_while_transfers_run(
+    wallet_url, wallet_database, balances_url, balances_database, road
+):
+    ids = [f"account-{number:03}" for number in range(300)]
+    open_accounts(wallet_database, dict.fromkeys(ids, 1000))
+    run_verb("wallet", wallet_url, "announce")
+    eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
+    busy = Busy(transfer_between=(road.wallet_url, ids), ask_for=(road.balances_url, ids))
+
+    with busy:
+        execute(balances_database, "DELETE FROM balances")
+        announcing = run_verb("wallet", wallet_url, "announce")
+        eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
+        in_the_middle = reconcile(road, balances_url)
+        so_many = len(busy.posts)
+        eventually(lambda: len(busy.posts) > so_many)  # transfers did go on
+    in_the_end = reconcile(road, balances_url)
+
+    assert "300 accounts announced" in announcing.stdout
+    assert (in_the_middle.returncode, in_the_middle.stdout.splitlines()[-1]) == (0, "right")
+    assert in_the_end.stdout.splitlines() == ["300 accounts of the wallet and 300 balances compared", "right"]
+    assert set(busy.posts) == {201}
+    assert set(busy.gets) == {200, 404}  # 404 until it was told of the account again
+    assert value(wallet_database, "SELECT SUM(balance) FROM accounts") == 300 * 1000
+
+
+def test_what_is_wrong_is_listed_and_an_announcement_mends_it(
+    wallet_url, wallet_database, balances_url, balances_database, road
+):
+    open_accounts(wallet_database, {"differs": 1, "missing": 2, "right": 3.5})
+    run_verb("wallet", wallet_url, "announce")
+    eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
+    execute(balances_database, "UPDATE balances SET balance = 0.99 WHERE account_id = 'differs'")
+    execute(balances_database, "UPDATE balances SET account_id = 'orphan' WHERE account_id = 'missing'")
+    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
+
+    found = reconcile(road, balances_url)
+    needed = requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_needed"]
+    run_verb("wallet", wallet_url, "announce", "differs", "missing")
+    execute(balances_database, "DELETE FROM balances WHERE account_id = 'orphan'")
+    eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
+    mended = reconcile(road, balances_url, "--json")
+
+    assert found.returncode == 1
+    assert found.stdout.splitlines() == [
+        "wrong: differs: differs: the wallet holds 1, Balances says 0.99",
+        "wrong: missing: missing: the wallet holds 2, Balances does not know it",
+        "wrong: orphan: orphan: the wallet does not know it, Balances says 2",
+        "3 accounts of the wallet and 3 balances compared",
+        "wrong",
+    ]
+    assert needed
+    assert mended.returncode == 0
+    assert json.loads(mended.stdout)["verdict"] == "right"
+
+
+def test_lost_history_is_made_good_where_all_balances_are_found_right(balances_url, balances_database, road):
+    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
+
+    without_database = reconcile(road, "", "--json")
+    right = reconcile(road, balances_url, "--json")
+
+    assert [json.loads(each.stdout)["announce_needed"] for each in (without_database, right)] == [True, False]
+    assert [each.returncode for each in (without_database, right)] == [0, 0]
+    assert "takes DATABASE_URL" in without_database.stderr
+    assert not requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_needed"]
+
+
+def test_history_lost_while_reconcile_runs_stays_lost(balances_url, balances_database, road):
+    later = datetime.now() + timedelta(hours=24)
+    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = %s", later)
+
+    right = reconcile(road, balances_url, "--json")
+
+    assert json.loads(right.stdout)["verdict"] == "right"
+    assert json.loads(right.stdout)["announce_needed"]
+
+
+def test_without_an_answer_nothing_is_judged(balances_url, road):
+    away = run_verb("balances", balances_url, "reconcile", "--wallet-url", NOBODY, "--balances-url", road.balances_url)
+    mistaken = run_verb(
+        "balances", balances_url, "reconcile", "--wallet-url", road.balances_url, "--balances-url", road.balances_url
+    )
+    unable = reconcile(road, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
+
+    assert [each.returncode for each in (away, mistaken, unable)] == [2, 2, 2]
+    assert away.stdout.startswith(f"not judged: {NOBODY}/accounts")
+    assert "/accounts does not answer as expected, with status 404" in mistaken.stdout
+    assert json.loads(unable.stdout)["verdict"] == "not judged"  # its own MySQL is away
+
+
+def test_the_tokens_are_sent(monkeypatch, balances_url, wallet_database, balances_database, kafka, make_topic):
+    with build_road(wallet_database, balances_database, kafka, make_topic, token="open sesame") as guarded:
+        eventually(lambda: requests.get(f"{guarded.balances_url}/ready", timeout=5).ok, seconds=20)
+
+        refused = reconcile(guarded, balances_url)
+        monkeypatch.setenv("WALLET_TOKEN", "open sesame")
+        monkeypatch.setenv("BALANCES_TOKEN", "open sesame")
+        let_in = reconcile(guarded, balances_url)
+
+    assert (refused.returncode, let_in.returncode) == (2, 0)
+    assert "with status 401 (WALLET_TOKEN and BALANCES_TOKEN are sent where set)" in refused.stdout
+
+
+class Busy:
+    """Clients who transfer and readers who ask, until its block ends; the statuses of what they were answered."""
+
+    def __init__(self, transfer_between, ask_for):
+        self.posts, self.gets = [], []
+        self._stop = threading.Event()
+        self._threads = [
+            *(threading.Thread(target=self._transfer, args=(*transfer_between, seed)) for seed in range(2)),
+            threading.Thread(target=self._ask, args=ask_for),
+        ]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _transfer(self, url, ids, seed):
+        chance, client = random.Random(seed), requests.Session()
+        while not self._stop.is_set():
+            source, target = chance.sample(ids, 2)
+            body = {"account_id_from": source, "account_id_to": target, "amount": float(Decimal("0.01"))}
+            self.posts.append(client.post(f"{url}/transactions", json=body, timeout=10).status_code)
+            self._stop.wait(0.01)
+
+    def _ask(self, url, ids):
+        chance, client = random.Random(3), requests.Session()
+        while not self._stop.is_set():
+            self.gets.append(client.get(f"{url}/balances/{chance.choice(ids)}", timeout=10).status_code)
