@@ -1,5 +1,6 @@
 """A service in a process of its own, as its entrypoint would run it."""
 
+import json
 import os
 import random
 import signal
@@ -55,17 +56,16 @@ class Service:
         except requests.ConnectionError:
             return False
 
-    def stop(self):
+    def stop(self, number=signal.SIGTERM):
         """Ask it to end; give its exit code and the seconds that it took."""
         started = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(number)
         return self.process.wait(timeout=20), time.monotonic() - started
 
-    def children(self):
-        """The pids of its child processes."""
-        return [
-            int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        ]
+    def lines(self, message):
+        """What the log says under that message: one dict a line."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        return [line for line in lines if line["message"] == message]
 
 
 def run_verb(service, database_url, *arguments):

@@ -1,0 +1,160 @@
+"""How a service ends, and how several processes of one stand together: real processes, real signals."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from common.mysql import Database
+from tests.eventually import eventually
+from tests.integration.service import NOWHERE, Service
+from tests.integration.tables import execute, value
+
+
+@pytest.fixture
+def database(wallet_database):
+    execute(wallet_database, "INSERT INTO clients (id, name, email) VALUES ('ana', 'Ana', 'ana@example.com')")
+    execute(wallet_database, "INSERT INTO accounts (id, client_id, balance) VALUES ('a', 'ana', 100), ('b', 'ana', 0)")
+    return wallet_database
+
+
+@pytest.fixture
+def wallet(wallet_url, tmp_path):
+    """Starts a wallet, with more of the environment if given."""
+
+    def wallet(**environment):
+        options = {"DATABASE_URL": wallet_url, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE, **environment}
+        return Service(["-m", "wallet"], tmp_path / "log", **options)
+
+    return wallet
+
+
+def post_transfer(service):
+    body = {"account_id_from": "a", "account_id_to": "b", "amount": 1}
+    return requests.post(f"{service.url}/transactions", json=body, timeout=20)
+
+
+def pids_of_two(service):
+    """The pids of its two processes, once both serve."""
+    return eventually(lambda: pids if len(pids := [line["pid"] for line in service.lines("serving")]) == 2 else None)
+
+
+def is_listening(service):
+    try:
+        requests.get(f"{service.url}/health", timeout=5)
+    except requests.ConnectionError:
+        return False
+    return True
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_service_ends_at_once_and_in_order(wallet, database, number):
+    with wallet() as service:
+        code, seconds = service.stop(number)
+
+    assert (code, seconds < 8) == (0, True)
+    assert service.lines("stopped")
+
+
+def test_a_request_in_progress_is_answered_and_new_ones_are_refused(wallet, database):
+    with wallet() as service, ThreadPoolExecutor() as pool:
+        with database.transaction() as cursor:
+            cursor.execute("SELECT id FROM accounts FOR UPDATE")  # the transfer waits for these rows
+            answer = pool.submit(post_transfer, service)
+            eventually(lambda: waits_for_rows(cursor))
+
+            stopping = pool.submit(service.stop)
+            eventually(lambda: not is_listening(service))
+        code, seconds = stopping.result()
+
+        assert answer.result().status_code == 201
+    assert (code, seconds < 8) == (0, True)
+    assert value(database, "SELECT balance FROM accounts WHERE id = 'b'") == 1
+
+
+def test_a_request_that_does_not_end_is_cut_off_in_time_and_leaves_nothing(wallet, database, wallet_url):
+    with wallet() as service, ThreadPoolExecutor() as pool:
+        with Database(wallet_url).transaction() as cursor:
+            cursor.execute("SELECT id FROM accounts WHERE id = 'a' FOR UPDATE")
+            answer = pool.submit(post_transfer, service)
+            eventually(lambda: waits_for_rows(cursor))
+
+            code, seconds = service.stop()
+
+        assert isinstance(answer.exception(), requests.ConnectionError)
+    assert (code, seconds < 8) == (0, True)
+    assert value(database, "SELECT balance FROM accounts WHERE id = 'b'") == 0
+
+
+def waits_for_rows(cursor):
+    cursor.execute("SHOW FULL PROCESSLIST")
+    return any("WHERE id IN" in (row[7] or "") for row in cursor.fetchall())
+
+
+def test_each_of_several_processes_answers_and_knows_of_the_one_relay(wallet, database):
+    with wallet(HTTP_PROCESSES="2") as service:
+        pids = pids_of_two(service)
+        eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).json()["kafka"] == "down")
+
+        answers = []
+        for halted in pids:
+            os.kill(halted, signal.SIGSTOP)  # so the other is the one that answers
+            answers.append((requests.get(f"{service.url}/ready", timeout=5), post_transfer(service)))
+            os.kill(halted, signal.SIGCONT)
+        code, _ = service.stop()
+
+    for ready, transfer in answers:
+        assert (ready.status_code, ready.json()["relay"], ready.json()["kafka"]) == (200, "waits for Kafka", "down")
+        assert transfer.status_code == 201
+    assert code == 0
+    assert not any(map(is_alive, pids))
+
+
+def test_when_one_of_several_processes_is_killed_all_end_so_that_all_are_started_again(wallet, database):
+    with wallet(HTTP_PROCESSES="2") as service:
+        pids = pids_of_two(service)
+
+        os.kill(pids[0], signal.SIGKILL)
+
+        assert service.process.wait(timeout=10) == 1
+        assert not any(map(is_alive, pids))
+
+
+def test_processes_whose_parent_was_killed_end_too(wallet, database):
+    with wallet(HTTP_PROCESSES="2") as service:
+        pids = pids_of_two(service)
+
+        service.process.kill()
+
+        eventually(lambda: not any(map(is_alive, pids)))
+
+
+def test_each_of_several_processes_knows_of_the_one_consumer(balances_database, balances_url, kafka, topic, tmp_path):
+    with Service(
+        ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"],
+        tmp_path / "log",
+        DATABASE_URL=balances_url,
+        KAFKA_BOOTSTRAP_SERVERS=",".join(kafka["bootstrap_servers"]),
+        KAFKA_GROUP_ID=topic,
+        HTTP_PROCESSES="2",
+    ) as service:
+        pids = pids_of_two(service)
+        eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).ok)
+
+        answers = []
+        for halted in pids:
+            os.kill(halted, signal.SIGSTOP)
+            answers.append(requests.get(f"{service.url}/ready", timeout=5))
+            os.kill(halted, signal.SIGCONT)
+
+    assert [(ready.status_code, ready.json()["consumer"]) for ready in answers] == [(200, "follows")] * 2
