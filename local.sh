@@ -96,7 +96,7 @@ print_logs() {
 
 run_tests() {
   local argument folder folders=()
-  for folder in tests/{unit,contract,integration,security,e2e}; do [ -d $folder ] && folders+=("$folder"); done
+  for folder in tests/{unit,contract,integration,security,e2e}; do [ -d "$folder" ] && folders+=("$folder"); done
   for argument in "$@"; do case $argument in tests | tests/* | ./tests*) folders=() ;; esac; done
   beside python -m pytest -q -rs ${folders[@]+"${folders[@]}"} "$@"
 }
@@ -129,9 +129,8 @@ beside() { # beside COMMAND...: runs it with a system of its own on free ports, 
 clean_up() { # clean_up STATUS FOLDER: stops and removes the system of beside(); after a failure its logs go to FOLDER
   trap '' HUP INT TERM
   take_down "" >/dev/null
-  if [ "$1" != 0 ]; then
-    rm -rf "$2/failed-logs" && mv "$LOGS" "$2/failed-logs" && say "that system's logs are in $2/failed-logs"
-  fi
+  rm -rf "$2/failed-logs" # those of an earlier run
+  if [ "$1" != 0 ]; then mv "$LOGS" "$2/failed-logs" && say "that system's logs are in $2/failed-logs"; fi
   rm -rf "$LOCAL_DIR"
   rmdir "$2/run" "$2/logs" "$2" 2>/dev/null
 }
