@@ -174,7 +174,7 @@ def test_a_value_that_is_no_message_is_unreadable(value):
 
 
 TOO_LARGE = ["10000000000000", "-10000000000000", "1e13", "1e400000", "-1e400000", "1e99999999999999999999"]
-TOO_FINE = ["0.001", "1.005", "9999999999999.991", "1e-400000"]
+TOO_FINE = ["0.001", "1.005", "9999999999999.991", "1e-400000", "1e-2000000"]
 NO_NUMBER = ["NaN", "Infinity", "null", "true", "[]", "{}", "0x10"]
 NO_NUMBER_AS_TEXT = ['""', '"much"', '"NaN"', '"sNaN"', '"Infinity"', '"-Infinity"']
 

@@ -213,6 +213,7 @@ WRONG_AMOUNTS = {
     "1.005": "finer than cents",
     "9999999999999.991": "finer than cents",
     "1e-400000": "finer than cents",
+    "1e-2000000": "finer than cents",  # so small that a remainder of it would be rounded to 0
     "10000000000000": "more than 13 digits",
     "1e13": "more than 13 digits",
     "1e400000": "more than 13 digits",
