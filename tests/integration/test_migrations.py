@@ -1,0 +1,262 @@
+"""Migrations and seeds as the entrypoint runs them: down and up again, two at once, killed in the middle."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from common.mysql import Database, DatabaseUnavailable
+from tests.eventually import eventually
+from tests.integration import tables
+from tests.integration.service import ROOT, run_verb
+from tests.integration.tables import execute, rows, value
+
+SERVICES = ("wallet", "balances")
+
+
+@pytest.fixture(scope="module")
+def urls(wallet_url, balances_url):
+    """Both databases; whatever the tests have made of them, they are migrated again in the end."""
+    urls = {"wallet": wallet_url, "balances": balances_url}
+    yield urls
+    for service, url in urls.items():
+        tables.drop_all(Database(url))
+        assert run_verb(service, url, "migrate").returncode == 0
+
+
+@pytest.fixture(params=SERVICES)
+def service(request):
+    return request.param
+
+
+@pytest.fixture
+def url(urls, service):
+    return urls[service]
+
+
+@pytest.fixture
+def database(url):
+    return Database(url)
+
+
+def files(service, kind):
+    return sorted((ROOT / "db" / service / kind).glob("*.sql"))
+
+
+def start(service, url, verb="migrate"):
+    """The verb in the background, in a process group of its own, as a container is one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"{service}.ops", verb],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def roll_back_all(service, url, kind, table):
+    """As often as there are files, in one process, for it is slow to start."""
+    script = (
+        "from common import migrate; from pathlib import Path;"
+        f"[migrate.rollback(Path('db/{service}/{kind}'), {table!r}) for _ in range({len(files(service, kind))})]"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, check=True, timeout=50
+    )
+
+
+def schema(database):
+    """How each table was made, by its name."""
+    names = [name for (name,) in rows(database, "SHOW TABLES")]
+    made = {name: rows(database, f"SHOW CREATE TABLE `{name}`")[0][1] for name in names}
+    return {name: re.sub(r" AUTO_INCREMENT=\d+", "", statement) for name, statement in made.items()}
+
+
+def test_every_migration_goes_down_and_up_again(service, url, database):
+    run_verb(service, url, "migrate")
+    before = schema(database)
+
+    roll_back_all(service, url, "migrations", "schema_migrations")
+    left = set(schema(database))
+    again = run_verb(service, url, "migrate")
+
+    assert left == {"schema_migrations"}
+    assert again.returncode == 0
+    assert schema(database) == before
+
+
+def test_every_table_names_its_character_set(service):  # a server's own may be another
+    statements = [file.read_text(encoding="utf-8") for file in files(service, "migrations")]
+
+    tables_made = [statement for statement in statements if "CREATE TABLE" in statement]
+    assert [made for made in tables_made if "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" not in made] == []
+
+
+def test_migrating_twice_changes_nothing(service, url):
+    run_verb(service, url, "migrate")
+
+    again = run_verb(service, url, "migrate")
+
+    assert (again.returncode, "Applying" in again.stdout) == (0, False)
+
+
+def test_replicas_that_start_at_the_same_moment_all_come_up(service, url, database):
+    tables.drop_all(database)
+
+    replicas = [start(service, url) for _ in range(3)]
+    outputs = [replica.communicate(timeout=50)[0] for replica in replicas]
+
+    assert [replica.returncode for replica in replicas] == [0, 0, 0], outputs
+    assert "".join(outputs).count("Applied:") == len(files(service, "migrations"))
+
+
+def test_a_sigkill_in_the_middle_does_not_block_the_next_start(service, url, database):
+    tables.drop_all(database)
+    killed = start(service, url)
+    for line in killed.stdout:
+        if "Applying:" in line:  # dbmate is in the middle of the first, and its parent holds the lock
+            break
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait(10)
+    killed.stdout.close()
+    started = time.monotonic()
+
+    after = run_verb(service, url, "migrate")
+
+    assert after.returncode == 0, after.stdout + after.stderr
+    assert time.monotonic() - started < 10
+    assert value(database, "SELECT COUNT(*) FROM schema_migrations") == len(files(service, "migrations"))
+
+
+def test_a_migration_that_was_done_but_not_noted_is_no_obstacle(service, url, database):
+    run_verb(service, url, "migrate")
+    before = schema(database)
+    execute(database, "DELETE FROM schema_migrations")  # MySQL commits a CREATE TABLE before dbmate can note it
+
+    again = run_verb(service, url, "migrate")
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert schema(database) == before
+
+
+def test_a_broken_off_migration_ends_with_its_own_words_and_without_the_password(service, url, database):
+    run_verb(service, url, "migrate")
+    execute(database, "DROP TABLE schema_migrations")
+    execute(database, "CREATE TABLE schema_migrations (not_what_dbmate_expects INT)")
+
+    refused = run_verb(service, url, "migrate")
+    tables.drop_all(database)
+
+    assert refused.returncode != 0
+    assert "dbmate could not migrate" in refused.stderr
+    assert ":tests@" not in refused.stdout + refused.stderr
+
+
+def test_the_sequence_is_at_least_the_clock_after_each_start(urls):
+    run_verb("wallet", urls["wallet"], "migrate")
+    database, clock = Database(urls["wallet"]), int(time.time() * 1_000_000)
+
+    run_verb("wallet", urls["wallet"], "migrate")
+    execute(database, "INSERT INTO outbox (topic, message_key, payload) VALUES ('any', 'a', '{}')")
+
+    assert value(database, "SELECT id FROM outbox") > clock
+
+
+# ---- the entrypoint before MySQL is there
+
+
+def test_it_waits_for_mysql_and_ends_at_once_when_told_to(service, tmp_path):
+    environment = {
+        "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
+        "DATABASE_URL": "mysql://somebody:secret@127.0.0.1:1/none",
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "PORT": "1",
+    }
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        waiting = subprocess.Popen(
+            ["bash", ROOT / "entrypoint.sh", service], env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    eventually(lambda: "waiting for MySQL" in log.read_text())
+    started = time.monotonic()
+
+    waiting.terminate()
+
+    assert waiting.wait(10) == 143
+    assert time.monotonic() - started < 2
+    assert "secret" not in log.read_text()
+
+
+def test_the_tests_own_user_reaches_no_database_of_the_demo(service, url):
+    demo = urlunsplit(urlsplit(url)._replace(path=f"/{service}"))
+
+    with pytest.raises(DatabaseUnavailable, match="1044"):
+        Database(demo).connect()
+
+
+# ---- seeds
+
+
+@pytest.fixture
+def seeded(urls):
+    """Both databases, migrated and seeded."""
+    databases = {service: Database(url) for service, url in urls.items()}
+    for database in databases.values():
+        tables.drop_all(database)
+    for verb in ("migrate", "seed"):
+        running = [start(service, url, verb) for service, url in urls.items()]  # side by side: they are slow to start
+        outputs = [process.communicate(timeout=50)[0] for process in running]
+        assert [process.returncode for process in running] == [0, 0], outputs
+    return databases
+
+
+def test_both_services_are_seeded_with_the_same_accounts_and_balances(seeded):
+    accounts = rows(seeded["wallet"], "SELECT id, balance FROM accounts ORDER BY id")
+
+    assert rows(seeded["balances"], "SELECT account_id, balance FROM balances ORDER BY account_id") == accounts
+    assert set(rows(seeded["balances"], "SELECT sequence FROM balances")) == {(0,)}
+    assert value(seeded["wallet"], "SELECT COUNT(*) FROM clients") == 10
+    assert {client for (client,) in rows(seeded["wallet"], "SELECT client_id FROM accounts")} == {
+        client for (client,) in rows(seeded["wallet"], "SELECT id FROM clients")
+    }
+
+
+def test_the_seeded_transactions_add_up_with_the_balances(seeded):
+    balances = dict(rows(seeded["wallet"], "SELECT id, balance FROM accounts"))
+    transfers = rows(seeded["wallet"], "SELECT account_id_from, account_id_to, amount FROM transactions")
+
+    opened = dict.fromkeys(balances, Decimal(1000))
+    for source, target, amount in transfers:
+        opened[source] -= amount
+        opened[target] += amount
+
+    assert opened == balances
+
+
+def test_seeding_again_leaves_what_has_changed_as_it_is(seeded, urls):
+    known = "a0000000-0000-4000-8000-000000000001"
+    execute(seeded["wallet"], "UPDATE accounts SET balance = 1 WHERE id = %s", known)
+    execute(seeded["balances"], "UPDATE balances SET balance = 1, sequence = 7 WHERE account_id = %s", known)
+    for service, database in seeded.items():
+        execute(database, "DELETE FROM seed_migrations")  # as if killed before it was noted
+
+        assert run_verb(service, urls[service], "seed").returncode == 0
+
+    assert value(seeded["wallet"], "SELECT balance FROM accounts WHERE id = %s", known) == 1
+    assert rows(seeded["balances"], "SELECT balance, sequence FROM balances WHERE account_id = %s", known) == ((1, 7),)
+
+
+def test_the_seeds_go_down_too(seeded, urls):
+    for service, url in urls.items():
+        roll_back_all(service, url, "seeds", "seed_migrations")
+
+    assert value(seeded["wallet"], "SELECT COUNT(*) FROM clients") == 0
+    assert value(seeded["balances"], "SELECT COUNT(*) FROM balances") == 0
