@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 import pymysql
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
 from balances import dead_letters, positions, projection
@@ -25,6 +25,7 @@ SESSION_MS, HEARTBEAT_MS = 6_000, 2_000
 METADATA_MS = 5_000  # how late it is noticed that a topic was made anew: until then its offsets look like the old one's
 ASK_MS = 2_000  # for the log's beginning and end
 LOOK_SECONDS = 2  # how often an idle consumer asks Kafka for the end of the log, and so learns that it is away
+SHARE_SECONDS = 5  # between two looks for partitions that nobody reads
 COMMIT_SECONDS = 1
 FORGET_SECONDS = 60  # between two looks for dead letters that were settled long ago
 RETRY_SECONDS = 0.5
@@ -88,10 +89,10 @@ def consume_batch(follower):
     records = [record for batch in batches.values() for record in batch]
     try:
         try:
-            parked = _apply(follower, batches, *_read(follower, records))
+            parked, stale = _apply(follower, batches, *_read(follower, records))
         except (pymysql.DataError, pymysql.IntegrityError) as error:
             log.error("MySQL refused a value; the batch goes one by one", extra={"reason": str(error)[:200]})
-            parked = _apply_one_by_one(follower, batches, records)
+            parked, stale = _apply_one_by_one(follower, batches, records)
     except PositionMoved as moved:
         log.warning("batch thrown away: another was here", extra={"reason": str(moved)})
         follower.unsettle(batches)
@@ -100,7 +101,7 @@ def consume_batch(follower):
         follower.unsettle(batches)  # the COMMIT may have been heard: only the stored offset knows
         follower.lost_mysql(error)
         return 0
-    follower.applied(batches)
+    follower.applied(batches, parked, stale)
     log.info(
         "batch",
         extra={
@@ -127,8 +128,11 @@ class Follower(ConsumerRebalanceListener):
         self._status = status
         self._settled = {}  # TopicPartition -> Position
         self._ends = {}
+        self._read_until = {}  # TopicPartition -> seconds since 1970: whatever came before then was read
+        self._events = {"applied": 0, "parked": 0, "stale": 0, **status.read().get("events", {})}
         self._kafka = "unknown"
         self._asked_at = self._committed_at = 0.0
+        self._shared_at, self._unread = time.monotonic(), set()
         self._last_event = status.read().get("last_event_at")
         self._positioned = status.read().get("positioned", False)
 
@@ -150,11 +154,16 @@ class Follower(ConsumerRebalanceListener):
     def position(self, tp):
         return self._settled[tp]
 
-    def applied(self, batches):
-        """The transaction committed: stand behind the batches."""
+    def applied(self, batches, parked, stale):
+        """The transaction committed: stand behind the batches, and count what they held."""
         for tp, batch in batches.items():
             self._settled[tp] = self._settled[tp]._replace(next_offset=batch[-1].offset + 1)
+            self._read_until[tp] = batch[-1].timestamp / 1000
             self._last_event = max(self._last_event or 0, batch[-1].timestamp / 1000)
+            self._events["applied"] += len(batch)
+        self._events["applied"] -= parked
+        self._events["parked"] += parked
+        self._events["stale"] += stale
         self.mysql = self._kafka = "up"
         if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
             self._commit_for_tools()
@@ -176,6 +185,9 @@ class Follower(ConsumerRebalanceListener):
             self._asked_at = time.monotonic()
             self._ask_for_ends()
             self._commit_for_tools()
+        if time.monotonic() - self._shared_at >= SHARE_SECONDS:
+            self._shared_at = time.monotonic()
+            self._share_unread_partitions()
         self._positioned = self._positioned or bool(self._settled)
         self._status.write(
             {
@@ -183,17 +195,30 @@ class Follower(ConsumerRebalanceListener):
                 "kafka": self._kafka,
                 "positioned": self._positioned,
                 "last_event_at": self._last_event,
-                "partitions": [
-                    {
-                        "topic": tp.topic,
-                        "partition": tp.partition,
-                        "position": position.next_offset,
-                        "lag": max(0, self._end(tp) - position.next_offset),
-                    }
-                    for tp, position in sorted(self._settled.items())
-                ],
+                "events": self._events,
+                "partitions": [self._state_of(tp) for tp in sorted(self._settled)],
+                "partitions_to_follow": self._partitions_to_follow(),
             }
         )
+
+    def _state_of(self, tp):
+        position, now = self._settled[tp].next_offset, time.time()
+        lag = max(0, self._end(tp) - position)
+        if not lag:
+            self._read_until[tp] = now
+        seconds = max(0, round(now - self._read_until[tp], 3)) if tp in self._read_until else None
+        return {
+            "topic": tp.topic,
+            "partition": tp.partition,
+            "position": position,
+            "lag": lag,
+            "lag_seconds": seconds,  # the oldest record not yet read has waited this long at most
+        }
+
+    def _partitions_to_follow(self):
+        """How many partitions the topics have, for this consumer and the others of its group together."""
+        topics = self._consumer.subscription() or ()
+        return sum(len(self._consumer._cluster.partitions_for_topic(topic) or ()) for topic in topics)
 
     def _look_at_assignment(self):
         followed = self._consumer.assignment() - self._consumer.paused()
@@ -273,6 +298,29 @@ class Follower(ConsumerRebalanceListener):
         except KafkaError:
             self._kafka = "down"
 
+    def _share_unread_partitions(self):
+        """Have the group share its partitions anew when some are nobody's, and were so at the last look.
+
+        A member that comes back under its own name gets what it had, and neither it nor the group then compares that
+        with the topics: partitions added meanwhile or later would never be read. Who reads one stores where it stands.
+        """
+        # The client's own list: to ask for it in public may block for ever while Kafka is away.
+        cluster, assignment = self._consumer._cluster, self._consumer.assignment()
+        others = {
+            TopicPartition(topic, number)
+            for topic in self._consumer.subscription()
+            for number in cluster.partitions_for_topic(topic) or ()
+        } - assignment
+        try:
+            unread = others - self.database.read(positions.read, others).keys()
+        except DatabaseUnavailable as error:
+            self.lost_mysql(error)
+            return
+        if unread & self._unread:
+            log.warning("partitions that nobody reads: the group shares anew", extra={"partitions": len(unread)})
+            self._consumer._coordinator.request_rejoin()
+        self._unread = unread
+
     def _end(self, tp):
         return max(self._ends.get(tp, 0), self._consumer.highwater(tp) or 0 if tp in self._consumer.assignment() else 0)
 
@@ -298,25 +346,25 @@ def _read(follower, records):
 def _apply(follower, batches, balances, parked):
     with follower.database.transaction() as cursor:
         _advance(cursor, follower, batches)
-        projection.apply(cursor, balances)
+        stale = projection.apply(cursor, balances)
         if parked:
             dead_letters.park(cursor, parked)
-    return len(parked)
+    return len(parked), stale
 
 
 def _apply_one_by_one(follower, batches, records):
-    parked = []
+    parked, stale = [], 0
     with follower.database.transaction() as cursor:
         _advance(cursor, follower, batches)
         for record in records:
             cursor.execute("SAVEPOINT record")
             try:
-                projection.apply(cursor, parse(record))
+                stale += projection.apply(cursor, parse(record))
             except (UnreadableMessage, pymysql.DataError, pymysql.IntegrityError) as error:
                 cursor.execute("ROLLBACK TO SAVEPOINT record")
                 parked.append(_to_park(follower, record, error))
         dead_letters.park(cursor, parked)
-    return len(parked)
+    return len(parked), stale
 
 
 def _advance(cursor, follower, batches):

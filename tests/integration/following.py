@@ -10,9 +10,9 @@ from tests.eventually import eventually
 
 
 @contextmanager
-def follower_of(kafka, database, *topics, group=None, status=None):
-    """A Follower of the topics, as `consumer.run` makes it; in a new group unless one is given."""
-    client = consumer.client(kafka, group or f"test-{uuid4()}", instance=str(uuid4()))
+def follower_of(kafka, database, *topics, group=None, instance=None, status=None):
+    """A Follower of the topics, as `consumer.run` makes it; in a new group and of a new name unless they are given."""
+    client = consumer.client(kafka, group or f"test-{uuid4()}", instance or str(uuid4()))
     try:
         follower = Follower(client, database, status or Status())
         client.subscribe(list(topics), listener=follower)

@@ -1,0 +1,32 @@
+"""Partitions that a topic is given later are read too, whoever was away when that happened."""
+
+from uuid import uuid4
+
+import pytest
+
+from balances.consumer import consume_batch
+from tests.eventually import eventually
+from tests.integration.following import follower_of, settle
+from tests.integration.tables import value
+
+ANNOUNCED = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"ana","balance":900}}'
+
+
+@pytest.mark.timeout(90)
+def test_partitions_added_after_a_member_came_back_under_its_name_are_read(
+    kafka, admin, send, balances_database, topic
+):
+    one = {"group": f"test-{uuid4()}", "instance": "balances"}
+    with follower_of(kafka, balances_database, topic, **one) as follower:
+        settle(follower)
+    with follower_of(kafka, balances_database, topic, **one) as follower:
+        settle(follower)
+        admin.create_partitions({topic: 2})
+        send(topic, ANNOUNCED, key=b"ana", partition=1)
+
+        def read():
+            consume_batch(follower)
+            follower.tell()
+            return value(balances_database, "SELECT COUNT(*) FROM balances")
+
+        assert eventually(read, seconds=60) == 1
