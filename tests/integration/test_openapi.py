@@ -1,0 +1,64 @@
+"""http/*.openapi.json is true: schemathesis asks both services for all that it describes, and for what it forbids."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.integration.service import NOWHERE, ROOT, Service, run_verb
+
+SCHEMATHESIS = Path(sys.executable).with_name("st")
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+@pytest.fixture(scope="module")
+def wallet(wallet_url, tmp_path_factory):
+    run_verb("wallet", wallet_url, "seed")
+    with _served("wallet", wallet_url, tmp_path_factory) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def balances(balances_url, tmp_path_factory):
+    run_verb("balances", balances_url, "seed")
+    with _served("balances", balances_url, tmp_path_factory) as service:
+        yield service
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", ["wallet", "balances"])
+def test_schemathesis_finds_nothing(name, request, tmp_path):
+    service = request.getfixturevalue(name)
+
+    run = subprocess.run(
+        [SCHEMATHESIS, "--config-file", CONFIG, "run", f"{service.url}/openapi.json", "--seed", "1", "--no-color"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    print(re.search(r"^Test cases:\n.*", run.stdout, re.MULTILINE).group())
+    assert '"status":500' not in service.log.read_text()
+
+
+@pytest.mark.parametrize("name", ["wallet", "balances"])
+def test_the_description_is_served_as_it_stands_in_http(name, request):
+    service = request.getfixturevalue(name)
+
+    served = requests.get(f"{service.url}/openapi.json", timeout=5)
+
+    assert served.headers["Content-Type"] == "application/json"
+    assert served.json() == json.loads((ROOT / "http" / f"{name}.openapi.json").read_text("utf-8"))
+
+
+def _served(name, database_url, tmp_path_factory):
+    # No broker: what these requests make stays here.
+    environment = {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
+    return Service(["-m", name], tmp_path_factory.mktemp(name) / "log", **environment)
