@@ -3,12 +3,13 @@
 import socket
 from functools import partial
 
-from balances import consumer
+from balances import consumer, metrics
 from balances.api import create_app
 from balances.messages import TOPICS
 from common import access, environment
 from common.kafka import client_options, security
 from common.log import configure
+from common.metrics import Counts, metered
 from common.mysql import Database
 from common.runner import Worker, run
 from common.status import Status
@@ -18,7 +19,8 @@ def main(topics=TOPICS):
     configure("balances")
     token = access.token("BALANCES_TOKEN")
     database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
-    status = Status()  # shared by all processes: the consumer runs in one, /ready is asked of each
+    processes = environment.integer("HTTP_PROCESSES", 1, high=64)
+    status, counts = Status(), Counts(processes)  # shared by all processes: the consumer runs in one
     consuming = partial(
         consumer.run,
         database=database,
@@ -32,13 +34,15 @@ def main(topics=TOPICS):
     )
 
     def service(first):
-        return create_app(database, status, token), [Worker("consumer", consuming, status)] if first else []
+        app = create_app(database, status, token)
+        app = metered(app, counts, partial(metrics.look, database=database, status=status))
+        return app, [Worker("consumer", consuming, status)] if first else []
 
     run(
         service,
         host=environment.text("HOST", "127.0.0.1"),
         port=environment.integer("PORT", 3003),
-        processes=environment.integer("HTTP_PROCESSES", 1, high=64),
+        processes=processes,
     )
 
 

@@ -5,6 +5,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from common.mysql import upserted
+
 # `sequence` is assigned last: MySQL assigns from left to right, and what stands before compares with the old one.
 _NEWER = """
     INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
@@ -32,10 +34,17 @@ class Row(NamedTuple):
 
 
 def apply(cursor, balances):
-    """Take over the balances (messages.Balance), in this order, unless newer ones are here already."""
+    """Take over the balances (messages.Balance), in this order, unless newer ones are here already.
+
+    Give how many of the rows were stale: no newer than those that are here.
+    """
+    stale = 0
     for statement, rows in fold(balances):
         # In order of their keys, so that two consumers that meet cannot deadlock.
         cursor.executemany(statement, sorted(rows, key=itemgetter(0)))
+        if statement is _NEWER:
+            stale += max(0, len(rows) - upserted(cursor))
+    return stale
 
 
 def fold(balances):

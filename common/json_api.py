@@ -160,6 +160,7 @@ def _as_json(status_by_error):
                 _refuse_broken_utf8(request.environ["bottle.raw_path"])
                 body = route(*args, **kwargs)
             except errors as error:
+                request.environ["remark"] = type(error).__name__  # for the metrics
                 status = next(status for kind, status in status_by_error.items() if isinstance(error, kind))
                 return _problem_response(status, _detail(error), **_HEADERS_BY_STATUS.get(status, {}))
             if isinstance(body, dict):

@@ -1,5 +1,6 @@
 """MySQL for both services: a connection a thread, a transaction a `with` block."""
 
+import re
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -135,6 +136,16 @@ def repeat_on_conflict(work):
         with suppress(Conflict):
             return work()
     return work()
+
+
+def upserted(cursor):
+    """How many rows the last INSERT … ON DUPLICATE KEY UPDATE inserted or changed: not those that it left as they were.
+
+    MySQL's number counts an inserted row as 1 and a changed one as 2. How many were changed it tells in words, which
+    PyMySQL keeps to itself; of a single row it has none.
+    """
+    changed = re.search(rb"Duplicates: (\d+)", cursor._result.message)
+    return cursor.rowcount - int(changed[1]) if changed else min(cursor.rowcount, 1)
 
 
 def translated(error):

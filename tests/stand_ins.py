@@ -65,6 +65,7 @@ class BalancesTable:
 
     def executemany(self, statement, rows):
         self.statements.append((statement, rows))
+        self.rowcount, self._result = len(rows), SimpleNamespace(message=b"")
         for account_id, balance, sequence, updated_at in rows:
             known = self.rows.get(account_id)
             if known is None or (statement is projection._NEWER and sequence > known[1]):

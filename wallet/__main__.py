@@ -6,10 +6,11 @@ from common import access, environment
 from common.bell import Bell
 from common.kafka import client_options, security
 from common.log import configure
+from common.metrics import Counts, metered
 from common.mysql import Database
 from common.runner import Worker, run
 from common.status import Status
-from wallet import relay
+from wallet import metrics, relay
 from wallet.api import create_app
 
 
@@ -17,7 +18,9 @@ def main():
     configure("wallet")
     token = access.token("WALLET_TOKEN")
     database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
-    status, bell = Status(), Bell()  # shared by all processes: the relay runs in one, commits happen in each
+    processes = environment.integer("HTTP_PROCESSES", 1, high=64)
+    # Shared by all processes: the relay runs in one, requests and commits happen in each.
+    status, bell, counts = Status(), Bell(), Counts(processes)
     relaying = partial(
         relay.run,
         database=database,
@@ -29,13 +32,15 @@ def main():
     )
 
     def service(first):
-        return create_app(database, status, bell.ring, token), [Worker("relay", relaying, status)] if first else []
+        app = create_app(database, status, bell.ring, token)
+        app = metered(app, counts, partial(metrics.look, database=database, status=status))
+        return app, [Worker("relay", relaying, status)] if first else []
 
     run(
         service,
         host=environment.text("HOST", "127.0.0.1"),
         port=environment.integer("PORT", 8080),
-        processes=environment.integer("HTTP_PROCESSES", 1, high=64),
+        processes=processes,
     )
 
 

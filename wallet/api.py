@@ -95,6 +95,7 @@ def create_app(database, status, committed, token=""):
             with unit_of_work(database, request.environ["request_id"]) as work:
                 if key and (answer := work.answers.find(*key)):
                     status, headers, body = answer
+                    request.environ["remark"] = "replayed"
                     return HTTPResponse(body, status, {**json.loads(headers), "Idempotent-Replayed": "true"})
                 thing, sequence = use_case(work)
                 headers = {"Content-Type": "application/json", "Location": location + thing.id}

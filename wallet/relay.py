@@ -88,6 +88,7 @@ def relay_batch(connection, producer, is_leader=lambda: True):
 
 def _relay_while_leading(stop, connection, name, options, partitions, replication, bell, tell):
     ensure_topics(options, TOPICS, partitions, replication)
+    tell(kafka="up")
     producer = _producer(options)
     expire_at = time.monotonic()
     try:

@@ -443,6 +443,7 @@ class _Transaction:
 
     def executemany(self, statement, rows):
         self._world.between_calls(can_fail=[DatabaseUnavailable("lost")])
+        self.rowcount, self._result = len(rows), SimpleNamespace(message=b"")
         allowed = {
             projection._NEWER: lambda old, new: old is None or new.sequence > old.sequence,
             projection._IN_ORDER: lambda old, new: True,
