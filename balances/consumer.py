@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 import pymysql
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
 from balances import dead_letters, positions, projection
@@ -25,6 +25,7 @@ SESSION_MS, HEARTBEAT_MS = 6_000, 2_000
 METADATA_MS = 5_000  # how late it is noticed that a topic was made anew: until then its offsets look like the old one's
 ASK_MS = 2_000  # for the log's beginning and end
 LOOK_SECONDS = 2  # how often an idle consumer asks Kafka for the end of the log, and so learns that it is away
+SHARE_SECONDS = 5  # between two looks for partitions that nobody reads
 COMMIT_SECONDS = 1
 FORGET_SECONDS = 60  # between two looks for dead letters that were settled long ago
 RETRY_SECONDS = 0.5
@@ -131,6 +132,7 @@ class Follower(ConsumerRebalanceListener):
         self._events = {"applied": 0, "parked": 0, "stale": 0, **status.read().get("events", {})}
         self._kafka = "unknown"
         self._asked_at = self._committed_at = 0.0
+        self._shared_at, self._unread = time.monotonic(), set()
         self._last_event = status.read().get("last_event_at")
         self._positioned = status.read().get("positioned", False)
 
@@ -183,6 +185,9 @@ class Follower(ConsumerRebalanceListener):
             self._asked_at = time.monotonic()
             self._ask_for_ends()
             self._commit_for_tools()
+        if time.monotonic() - self._shared_at >= SHARE_SECONDS:
+            self._shared_at = time.monotonic()
+            self._share_unread_partitions()
         self._positioned = self._positioned or bool(self._settled)
         self._status.write(
             {
@@ -293,6 +298,29 @@ class Follower(ConsumerRebalanceListener):
             self._kafka = "up"
         except KafkaError:
             self._kafka = "down"
+
+    def _share_unread_partitions(self):
+        """Have the group share its partitions anew when some are nobody's, and were so at the last look.
+
+        A member that comes back under its own name gets what it had, and neither it nor the group then compares that
+        with the topics: partitions added meanwhile or later would never be read. Who reads one stores where it stands.
+        """
+        # The client's own list: to ask for it in public may block for ever while Kafka is away.
+        cluster, assignment = self._consumer._cluster, self._consumer.assignment()
+        others = {
+            TopicPartition(topic, number)
+            for topic in self._consumer.subscription()
+            for number in cluster.partitions_for_topic(topic) or ()
+        } - assignment
+        try:
+            unread = others - self.database.read(positions.read, others).keys()
+        except DatabaseUnavailable as error:
+            self.lost_mysql(error)
+            return
+        if unread & self._unread:
+            log.warning("partitions that nobody reads: the group shares anew", extra={"partitions": len(unread)})
+            self._consumer._coordinator.request_rejoin()
+        self._unread = unread
 
     def _end(self, tp):
         return max(self._ends.get(tp, 0), self._consumer.highwater(tp) or 0 if tp in self._consumer.assignment() else 0)
