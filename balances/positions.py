@@ -30,7 +30,8 @@ def start_at(stored, topic_id, beginning, end):
             return Start(beginning, "the log does not begin at 0 and nothing of it was read", history_gone=True)
         return Start(beginning, "reads for the first time")
     if stored.topic_id != topic_id:
-        return Start(beginning, "the topic was made anew", history_gone=beginning > 0)
+        # What the old one still held unread went with it, and nobody knows whether it held any.
+        return Start(beginning, "the topic was made anew", history_gone=True)
     if stored.next_offset > end:
         # Reading all of it again does no harm: the sequence guards each row.
         return Start(beginning, "the log was truncated", history_gone=beginning > 0)
