@@ -13,7 +13,7 @@ import requests
 ANSWER_SECONDS = 12  # longer than the service's own limit for a statement
 SUBSET, SUBSET_SECONDS = 8, 1.5
 SETTLE_SECONDS = 40
-CLIENT, GIFT = "c0000000-0000-4000-8000-000000000001", Decimal(50)
+CLIENT, GIFT = "c0000000-0000-4000-8000-000000000001", Decimal(15)
 
 
 class Broken(AssertionError):

@@ -1,4 +1,4 @@
-"""The system of the named tests: one for all of them, whole again before each."""
+"""The system of the named tests: taken over anew by each file, whole again before each test."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 from tests.faults import scene as scenes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stage():
     if "LOCAL_DIR" not in os.environ:
         pytest.skip("needs a system to break: ./local.sh faults --named")

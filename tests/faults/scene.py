@@ -22,9 +22,12 @@ CENT = Decimal("0.01")
 
 
 @contextmanager
-def stage():
-    """(system, accounts, verdict): a system taken over from ./local.sh, warm, with accounts that hold money."""
-    system = System()
+def stage(**environment):
+    """(system, accounts, verdict): a system taken over from ./local.sh, warm, with accounts that hold money.
+
+    `environment` is what its services get besides the usual.
+    """
+    system = System(environment)
     try:
         system.open()
         accounts = opened_accounts(system, ACCOUNTS)

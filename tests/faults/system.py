@@ -33,7 +33,8 @@ class Unmet(AssertionError):
 
 
 class System:
-    def __init__(self):
+    def __init__(self, environment=None):
+        self._environment = environment or {}
         self._folder = Path(os.environ["LOCAL_DIR"])
         self._ports = {
             name: int(os.environ[f"{name.upper()}_PORT"]) for name in ("wallet", "balances", "mysql", "kafka")
@@ -44,13 +45,24 @@ class System:
             "balances-mysql": Proxy(self._ports["mysql"]),
             "kafka": Proxy(self._ports["kafka"]),
         }
-        self.bootstrap_servers = f"127.0.0.1:{self.roads['kafka'].port}"
+        # Brokers of a test's own need no proxy, and their topics are yet to be made.
+        self._own_brokers = "KAFKA_BOOTSTRAP_SERVERS" in self._environment
+        self.bootstrap_servers = self._environment.get(
+            "KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{self.roads['kafka'].port}"
+        )
 
     def open(self):
         """Take the system over from ./local.sh: proxies between its parts, six partitions a topic."""
         for name in ("wallet", "balances", "kafka"):
             self._local("stop", name)
         self.start("kafka")
+        if not self._own_brokers:
+            self._widen_topics()
+        self.start("wallet")
+        self.start("balances")
+        self.await_ready("wallet", "balances")
+
+    def _widen_topics(self):
         with closing(KafkaAdminClient(bootstrap_servers=self.bootstrap_servers, api_version=(3, 9))) as admin:
 
             def narrow():
@@ -63,9 +75,6 @@ class System:
             if narrow():
                 admin.create_partitions(narrow())
             wait_until(lambda: not narrow(), "six partitions a topic", READY_SECONDS)
-        self.start("wallet")
-        self.start("balances")
-        self.await_ready("wallet", "balances")
 
     def close(self):
         self.heal()
@@ -163,6 +172,7 @@ class System:
                     "KAFKA_INSTANCE_ID": name,
                     "SEED_DEMO_DATA": "on",
                     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    **self._environment,
                     **environment,
                 },
                 stdin=subprocess.DEVNULL,
