@@ -17,7 +17,7 @@ class AccountFrozen(Exception):
 
 def call(path, method="GET", route=dict, **environ):
     """Ask an app with this one route, as a WSGI server does; give (status, headers, body)."""
-    app = json_app({AccountFrozen: 422})
+    app = json_app({AccountFrozen: 409})
     app.get("/there")(route)
     told = []
     given = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": io.BytesIO(), **environ}
@@ -42,7 +42,7 @@ def test_a_dict_becomes_a_json_body_with_its_decimals_exact():
 @pytest.mark.parametrize(
     ("error", "status", "title"),
     [
-        (AccountFrozen("account a1 is frozen"), 422, "Unprocessable Entity"),
+        (AccountFrozen("account a1 is frozen"), 409, "Conflict"),
         (BadRequest("amount must be a number"), 400, "Bad Request"),
     ],
 )
