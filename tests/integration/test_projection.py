@@ -1,36 +1,150 @@
-"""The projection's statements on MySQL do what `BalancesTable` does, which the unit tests trust in its place."""
+"""The read model's statements and the stored offsets, on a real server."""
 
+import random
 from datetime import datetime
 from decimal import Decimal
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
-from balances import projection
+from balances import positions, projection
 from balances.messages import Balance
-from tests.integration.tables import BALANCES, emptied, rows
+from balances.positions import Position, PositionMoved, Start
+from tests.integration.tables import execute, rows, value
 from tests.stand_ins import BalancesTable
 
-balances = st.builds(
-    Balance,
-    account_id=st.sampled_from(["a1", "a2", "A1", "á1", "01", "1"]),
-    balance=st.decimals(Decimal("-9999999999999.99"), Decimal("9999999999999.99"), places=2),
-    sequence=st.none() | st.integers(0, 20) | st.just(2**63 - 1),
-    updated_at=st.datetimes(min_value=datetime(1000, 1, 1)),
-    creation=st.booleans(),
+NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
+FIRST, SECOND = ("balances", 0), ("balances", 1)
+
+
+def balance(account_id, amount, sequence=None, creation=False):
+    return Balance(account_id, Decimal(amount), sequence, NOW, creation)
+
+
+def apply(database, *balances):
+    with database.transaction() as cursor:
+        projection.apply(cursor, balances)
+
+
+def model(database):
+    """{account id: (balance, sequence, updated at)}."""
+    return {row[0]: row[1:] for row in rows(database, "SELECT account_id, balance, sequence, updated_at FROM balances")}
+
+
+# ---- the projection
+
+
+def test_what_was_applied_is_found(balances_database):
+    apply(balances_database, balance("ana", "899.50", 7))
+
+    assert balances_database.read(projection.find, "ana") == ("ana", Decimal("899.50"), 7, NOW)
+
+
+@pytest.mark.parametrize("near", ["01 ", " 01", "1", ""])
+def test_an_id_that_is_nearly_right_is_not_found(balances_database, near):
+    apply(balances_database, balance("01", 1))
+
+    assert balances_database.read(projection.find, near) is None
+
+
+def test_ids_that_differ_only_in_case_or_accent_are_two_accounts(balances_database):
+    apply(balances_database, balance("ana", 1, 1), balance("Ana", 2, 1), balance("aná", 3, 1))
+
+    assert {account_id: amount for account_id, (amount, *_) in model(balances_database).items()} == {
+        "ana": 1,
+        "Ana": 2,
+        "aná": 3,
+    }
+
+
+def test_pages_follow_the_bytes_of_the_ids(balances_database):
+    apply(balances_database, *(balance(account_id, 1, 1) for account_id in ("b", "B", "é", "a")))
+
+    first = balances_database.read(projection.page, "", 2)
+    rest = balances_database.read(projection.page, first[-1].account_id, 10)
+
+    assert [row.account_id for row in first + rest] == ["B", "a", "b", "é"]
+
+
+def test_a_balance_is_found_by_its_key_on_a_small_table_too(balances_database):
+    apply(balances_database, balance("ana", 1, 1), balance("bruno", 1, 1))
+
+    plan = rows(balances_database, "EXPLAIN FORMAT=JSON SELECT balance FROM balances WHERE account_id = 'ana'")
+
+    assert '"key": "PRIMARY"' in plan[0][0] or '"index_name": "PRIMARY"' in plan[0][0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_mysql_does_what_the_stand_in_of_the_law_does(balances_database, seed):
+    chance, table = random.Random(seed), BalancesTable()
+
+    for _ in range(10):
+        batch = [
+            balance(
+                chance.choice("abc"),
+                chance.randrange(100),
+                sequence=chance.choice([None, *range(1, 30)]),
+                creation=chance.random() < 0.2,
+            )
+            for _ in range(chance.randrange(1, 8))
+        ]
+        apply(balances_database, *batch)
+        projection.apply(table, batch)
+
+        assert model(balances_database) == table.rows
+
+
+# ---- the stored offsets
+
+
+def store(database, partition, offset, topic_id="T1"):
+    with database.transaction() as cursor:
+        positions.replace(cursor, partition, None, topic_id, Start(offset, "reads for the first time"))
+
+
+def test_a_position_is_read_as_it_was_stored(balances_database):
+    store(balances_database, FIRST, 5)
+
+    assert balances_database.read(positions.read, [FIRST, SECOND]) == {FIRST: Position("T1", 5)}
+
+
+def test_a_position_advances_from_where_it_stands(balances_database):
+    store(balances_database, FIRST, 5)
+
+    with balances_database.transaction() as cursor:
+        positions.advance(cursor, FIRST, Position("T1", 5), 9)
+
+    assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 9
+
+
+@pytest.mark.parametrize(
+    "believed", [Position("T1", 4), Position("T1", 6), Position("T2", 5)], ids=["behind", "ahead", "another topic"]
 )
+def test_who_believes_to_stand_elsewhere_advances_nothing(balances_database, believed):
+    store(balances_database, FIRST, 5)
+
+    with pytest.raises(PositionMoved), balances_database.transaction() as cursor:
+        positions.advance(cursor, FIRST, believed, 9)
+
+    assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 5
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(balances, max_size=8), max_size=5))
-def test_the_table_in_mysql_ends_as_the_one_of_the_unit_tests(balances_database, batches):
-    emptied(balances_database, BALANCES)
-    expected = BalancesTable()
+def test_of_two_that_store_a_first_position_one_is_told(balances_database):
+    store(balances_database, FIRST, 5)
 
-    for batch in batches:
-        projection.apply(expected, batch)
-        with balances_database.transaction() as cursor:
-            projection.apply(cursor, batch)
+    with pytest.raises(PositionMoved):
+        store(balances_database, FIRST, 6)
 
-    stored = rows(balances_database, "SELECT account_id, balance, sequence, updated_at FROM balances")
-    assert {account_id: tuple(rest) for account_id, *rest in stored} == expected.rows
+    assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 5
+
+
+def test_history_that_is_gone_stays_told_until_it_is_made_good(balances_database):
+    store(balances_database, FIRST, 5)
+    with balances_database.transaction() as cursor:
+        gone = Start(7, "records were removed before they were read", history_gone=True)
+        positions.replace(cursor, FIRST, Position("T1", 5), "T1", gone)
+        positions.advance(cursor, FIRST, Position("T1", 7), 8)
+
+    assert balances_database.read(positions.history_gone)
+
+    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = NULL")
+    assert not balances_database.read(positions.history_gone)

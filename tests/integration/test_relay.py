@@ -6,7 +6,6 @@ from contextlib import closing
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaTimeoutError
 
 from common.bell import Bell
 from common.kafka import client_options
@@ -15,6 +14,7 @@ from common.status import Status
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE
 from tests.integration.tables import execute, rows
+from tests.stand_ins import Producer
 from wallet import relay
 from wallet.relay import Unacknowledged, relay_batch
 from wallet.repositories import Outbox
@@ -58,28 +58,8 @@ def records_of(kafka, topic, expected):
     return found
 
 
-class Settled:
-    """The future of a record that was acknowledged, or not."""
-
-    def __init__(self, error=None):
-        self._error = error
-
-    def get(self, timeout):
-        if self._error:
-            raise self._error
-
-
-class StandIn:
-    """A producer that fails at one value and does something at each."""
-
-    def __init__(self, fails_at=None, meanwhile=lambda: None):
-        self.sent = []
-        self._fails_at, self._meanwhile = fails_at, meanwhile
-
-    def send(self, topic, value, key, headers):
-        self.sent.append(value.decode())
-        self._meanwhile()
-        return Settled(KafkaTimeoutError("no answer") if value.decode() == self._fails_at else None)
+def sent_by(producer):
+    return [record.value.decode() for record in producer.sent]
 
 
 def test_the_oldest_go_first_with_their_key_and_their_headers(kafka, producer, connection, wallet_database, topic):
@@ -116,7 +96,7 @@ def test_only_what_was_acknowledged_from_the_start_is_removed(connection, wallet
     put(wallet_database, "any", "1", "2", "3", "4")
 
     with pytest.raises(Unacknowledged):
-        relay_batch(connection, StandIn(fails_at="3"))
+        relay_batch(connection, Producer(failing={2}))
 
     assert waiting(wallet_database) == ["3", "4"]
 
@@ -124,12 +104,12 @@ def test_only_what_was_acknowledged_from_the_start_is_removed(connection, wallet
 def test_what_was_not_acknowledged_goes_again_in_order(connection, wallet_database):
     put(wallet_database, "any", "1", "2", "3")
     with pytest.raises(Unacknowledged):
-        relay_batch(connection, StandIn(fails_at="2"))
+        relay_batch(connection, Producer(failing={1}))
 
-    producer = StandIn()
+    producer = Producer()
     relay_batch(connection, producer)
 
-    assert producer.sent == ["2", "3"]
+    assert sent_by(producer) == ["2", "3"]
     assert waiting(wallet_database) == []
 
 
@@ -139,14 +119,14 @@ def test_a_row_that_commits_late_is_not_lost_though_a_younger_one_went_first(con
     with late.cursor() as cursor:
         Outbox(cursor).add([("any", "ana", "late")], None)  # draws the lower id
     put(wallet_database, "any", "early")
-    producer = StandIn()
+    producer = Producer()
 
     relay_batch(connection, producer)
     late.commit()
     late.close()
     relay_batch(connection, producer)
 
-    assert producer.sent == ["early", "late"]
+    assert sent_by(producer) == ["early", "late"]
     assert waiting(wallet_database) == []
 
 
@@ -156,24 +136,24 @@ def test_a_row_that_commits_behind_the_relays_back_is_not_removed_unsent(connect
     with late.cursor() as cursor:
         Outbox(cursor).add([("any", "ana", "late")], None)
     put(wallet_database, "any", "early")
-    producer = StandIn(meanwhile=late.commit)  # between the reading of the rows and their removal
+    producer = Producer(on_get=late.commit)  # between the reading of the rows and their removal
 
     relay_batch(connection, producer)
     late.close()
 
-    assert producer.sent == ["early"]
+    assert sent_by(producer) == ["early"]
     assert waiting(wallet_database) == ["late"]
 
 
 def test_the_relay_does_not_wait_for_a_transfer_that_is_still_open(connection, wallet_database):
-    put(wallet_database, "any", "done")
+    put(wallet_database, "any", "1", "2")
     transfer = wallet_database.connect()
     transfer.begin()
     with transfer.cursor() as cursor:
         Outbox(cursor).add([("any", "ana", "open")], None)
     started = time.monotonic()
 
-    relay_batch(connection, StandIn())
+    relay_batch(connection, Producer())
 
     assert time.monotonic() - started < 1  # a wait for the lock would last 5 s
     transfer.rollback()
@@ -182,11 +162,11 @@ def test_the_relay_does_not_wait_for_a_transfer_that_is_still_open(connection, w
 
 def test_who_does_not_lead_sends_nothing(connection, wallet_database):
     put(wallet_database, "any", "1")
-    producer = StandIn()
+    producer = Producer()
 
     assert relay_batch(connection, producer, is_leader=lambda: False) == 0
 
-    assert producer.sent == []
+    assert sent_by(producer) == []
     assert waiting(wallet_database) == ["1"]
 
 
