@@ -1,0 +1,156 @@
+"""What /metrics says, held against what happened."""
+
+import json
+from uuid import uuid4
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+import balances.metrics
+from common.status import Status
+from tests.eventually import eventually
+from tests.integration.following import consume, follower_of, settle
+from tests.integration.service import NOWHERE, Service
+from tests.integration.tables import execute
+
+
+@pytest.fixture
+def wallet(wallet_url, wallet_database, tmp_path):
+    """The wallet's service in two processes, without a Kafka, and two accounts of 100 each."""
+    execute(wallet_database, "INSERT INTO clients (id, name, email) VALUES ('c', 'Carla', 'c@example.com')")
+    execute(wallet_database, "INSERT INTO accounts (id, client_id, balance) VALUES ('a', 'c', 100), ('b', 'c', 100)")
+    environment = {"DATABASE_URL": wallet_url, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE, "HTTP_PROCESSES": "2"}
+    with Service(["-m", "wallet"], tmp_path / "wallet.log", **environment) as service:
+        yield service
+
+
+def test_each_process_tells_what_all_of_them_counted(wallet):
+    for _ in range(40):
+        requests.get(f"{wallet.url}/accounts/a", timeout=5)
+
+    told = [scraped(wallet.url)["http_requests_total", "GET", "/accounts/<account_id>", "200"] for _ in range(10)]
+
+    assert told == [40] * 10
+
+
+def test_transfers_are_counted_by_what_became_of_them(wallet):
+    key = {"Idempotency-Key": str(uuid4())}
+
+    transfer(wallet, "a", "b", 10, headers=key)
+    transfer(wallet, "a", "b", 10, headers=key)
+    transfer(wallet, "a", "b", 1000)
+    transfer(wallet, "a", "a", 1)
+    transfer(wallet, "a", "nobody", 1)
+    transfer(wallet, "a", "b", "ten")
+
+    told = scraped(wallet.url)
+    outcomes = {outcome[0]: number for (name, *outcome), number in told.items() if name == "wallet_transfers_total"}
+    assert outcomes == {
+        "done": 1,
+        "replayed": 1,
+        "InsufficientFunds": 1,
+        "SameAccount": 1,
+        "AccountNotFound": 1,
+        "BadRequest": 1,
+    }
+
+
+def test_an_outage_of_kafka_is_seen_in_the_outbox(wallet):
+    transfer(wallet, "a", "b", 10)
+
+    assert scraped(wallet.url)["wallet_outbox_rows",] == 2
+    eventually(lambda: scraped(wallet.url)["wallet_outbox_oldest_seconds",] > 0.1)
+    eventually(lambda: scraped(wallet.url).get(("kafka_up",)) == 0, seconds=20)
+    assert scraped(wallet.url)["mysql_up",] == 1
+
+
+def test_without_mysql_the_page_still_answers(tmp_path):
+    environment = {"DATABASE_URL": "mysql://nobody:nothing@127.0.0.1:1/none", "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
+    with Service(["-m", "wallet"], tmp_path / "wallet.log", **environment) as service:
+        told = scraped(service.url)
+
+    assert told["mysql_up",] == 0
+    assert ("wallet_outbox_rows",) not in told
+
+
+def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database, topic, send):
+    status = Status()
+    with follower_of(kafka, balances_database, topic, status=status) as follower:
+        settle(follower)
+        for sequence in (1, 2, 3, 2):
+            send(topic, announced("a", sequence), headers=[("sequence", str(sequence).encode())])
+            consume(follower, 1)
+        send(topic, b"garbage")
+        consume(follower, 1)
+        follower.tell()
+
+        told = {name: value for name, value in told_of(status, balances_database).items() if topic not in name}
+
+    assert told["balances_events_total", "applied"] == 4
+    assert told["balances_events_total", "parked"] == 1
+    assert told["balances_stale_total",] == 1
+    assert told["balances_dead_letters",] == 1
+    assert told["balances_partitions_followed",] == told["balances_partitions",] == 1
+
+
+def test_stale_rows_are_told_from_new_and_changed_ones_within_a_batch(kafka, balances_database, topic, send):
+    for account in ("known", "ahead"):
+        execute(balances_database, "INSERT INTO balances (account_id, balance, sequence) VALUES (%s, 1, 50)", account)
+    for account, sequence in (("new", 60), ("known", 60), ("ahead", 40)):
+        send(topic, announced(account, 5), headers=[("sequence", str(sequence).encode())])
+    status = Status()
+
+    with follower_of(kafka, balances_database, topic, status=status) as follower:
+        consume(follower, 3)
+        follower.tell()
+
+    assert told_of(status, balances_database)["balances_stale_total",] == 1
+
+
+def test_lag_is_told_in_records_and_in_seconds(kafka, balances_database, topic, send):
+    status = Status()
+    with follower_of(kafka, balances_database, topic, status=status) as follower:
+        settle(follower)
+        eventually(
+            lambda: (follower.tell(), told_of(status, balances_database))[1]["balances_lag_seconds", "0", topic] == 0
+        )
+        for _ in range(3):
+            send(topic, announced("a", 1))
+
+        def behind():
+            follower.tell()  # without reading
+            told = told_of(status, balances_database)
+            return told["balances_lag_records", "0", topic] == 3 and told["balances_lag_seconds", "0", topic] > 0.1
+
+        eventually(behind)
+        consume(follower, 3)
+        follower.tell()
+
+    told = told_of(status, balances_database)
+    assert told["balances_lag_records", "0", topic] == told["balances_lag_seconds", "0", topic] == 0
+
+
+def transfer(wallet, source, target, amount, **options):
+    fields = {"account_id_from": source, "account_id_to": target, "amount": amount}
+    return requests.post(f"{wallet.url}/transactions", json=fields, timeout=5, **options)
+
+
+def announced(account_id, balance):
+    return json.dumps({"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}).encode()
+
+
+def scraped(url):
+    """{(name, *label values): value}, by a connection of its own: any process may answer it."""
+    page = requests.get(f"{url}/metrics", timeout=5)
+    assert page.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return flat(text_string_to_metric_families(page.text))
+
+
+def told_of(status, database):
+    return flat(balances.metrics.look({}, database, status))
+
+
+def flat(families):
+    samples = (sample for family in families for sample in family.samples)
+    return {(each.name, *(each.labels[label] for label in sorted(each.labels))): each.value for each in samples}
