@@ -21,7 +21,7 @@ def main():
     parser.add_argument("--named", action="store_true", help="run the named tests instead")
     options, rest = parser.parse_known_args()
     if options.named:
-        return pytest.main(["-q", "-rs", "-s", *(rest or ["tests/faults"])])
+        return pytest.main(["-q", "-rs", "-s", "--tb=short", *(rest or ["tests/faults"])])
     if rest:
         parser.error(f"unknown: {' '.join(rest)}")
     seeds = range(options.seed, options.seed + options.rounds)

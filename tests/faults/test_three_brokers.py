@@ -9,7 +9,7 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from tests.faults import scene as scenes
-from tests.faults.system import ROOT, port_is_open, wait_until
+from tests.faults.system import ROOT, System, port_is_open, wait_until
 
 BACK_SECONDS = 8  # another broker takes the dead one's partitions over
 CLUSTER = "dGhyZWUtYnJva2Vycy10ZQ"
@@ -94,11 +94,10 @@ def three_brokers(folder, base_port, kafka_pid):
 
 
 @pytest.fixture(scope="module")
-def brokers(tmp_path_factory, usual_system):
-    with three_brokers(
-        tmp_path_factory.mktemp("brokers"), usual_system.port("kafka") + 4, usual_system.pid("kafka")
-    ) as it:
-        yield it
+def brokers(tmp_path_factory):
+    one = System()
+    with three_brokers(tmp_path_factory.mktemp("brokers"), one.port("kafka") + 4, one.pid("kafka")) as three:
+        yield three
 
 
 @pytest.fixture(scope="module")
