@@ -34,7 +34,19 @@ def applied(batches):
 
 
 def one_by_one(balances):
-    return applied([each] for each in balances)
+    """What the rules say, each event in its turn."""
+    rows = seeded_table().rows
+    for each in balances:
+        _, known_sequence, _ = rows.get(each.account_id, (None, None, None))
+        if known_sequence is None:
+            rows[each.account_id] = (each.balance, each.sequence or 0, each.updated_at)
+        elif each.creation:
+            pass
+        elif each.sequence is None:
+            rows[each.account_id] = (each.balance, known_sequence, each.updated_at)
+        elif each.sequence > known_sequence:
+            rows[each.account_id] = (each.balance, each.sequence, each.updated_at)
+    return rows
 
 
 @st.composite
@@ -108,6 +120,12 @@ def test_a_creation_that_comes_late_leaves_the_balance_alone():
     rows = applied([[balance("b1", 50, 12)], [balance("b1", 0, 11, creation=True)]])
 
     assert rows["b1"] == (Decimal(50), 12, EPOCH + timedelta(seconds=12))
+
+
+def test_a_creation_never_changes_a_balance_that_is_there_however_high_its_sequence():
+    rows = applied([[balance("a1", 0, 11, creation=True)], [balance("a2", 0, creation=True)]])
+
+    assert rows == seeded_table().rows
 
 
 def test_an_event_of_the_original_applies_as_it_comes_and_leaves_the_sequence_alone():
