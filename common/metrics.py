@@ -82,7 +82,7 @@ def metered(app, counts, look):
 
         def start(status, headers, exc_info=None):
             nonlocal answered
-            answered = status[:3]  # not Bottle's: it takes an unhandled error for a 200 until the very end
+            answered = status[:3]  # only here for sure: Bottle's hooks see a 200 where an error goes unhandled
             return start_response(status, headers, exc_info)
 
         try:
