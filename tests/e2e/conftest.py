@@ -1,0 +1,37 @@
+"""A running system, reached over HTTP alone: WALLET_URL and BALANCES_URL say where."""
+
+import os
+
+import pytest
+import requests
+
+SECONDS = 10  # for one answer
+
+
+@pytest.fixture(scope="session")
+def wallet_url():
+    return _needed("WALLET_URL")
+
+
+@pytest.fixture(scope="session")
+def balances_url():
+    return _needed("BALANCES_URL")
+
+
+@pytest.fixture(scope="session")
+def wallet(wallet_url):
+    """Sends a request: wallet("POST", path, …), as `requests` does."""
+    with requests.Session() as session:
+        yield lambda method, path, **options: session.request(method, wallet_url + path, timeout=SECONDS, **options)
+
+
+@pytest.fixture(scope="session")
+def balances(balances_url):
+    """Sends a request to the other service."""
+    with requests.Session() as session:
+        yield lambda method, path, **options: session.request(method, balances_url + path, timeout=SECONDS, **options)
+
+
+def _needed(variable):
+    url = os.environ.get(variable) or pytest.skip(f"{variable} is not set; ./local.sh test sets it")
+    return url.rstrip("/")
