@@ -126,6 +126,7 @@ class Follower(ConsumerRebalanceListener):
         self.mysql = "unknown"
         self._consumer = consumer
         self._status = status
+        self._joined = False  # the group has said what is this member's, which may be nothing
         self._settled = {}  # TopicPartition -> Position
         self._ends = {}
         self._read_until = {}  # TopicPartition -> seconds since 1970: whatever came before then was read
@@ -139,6 +140,7 @@ class Follower(ConsumerRebalanceListener):
     def on_partitions_assigned(self, assigned):
         # The client's I/O thread: a wait here would hold up the heartbeats. A pause is also the note that it was here.
         self._consumer.pause(*assigned)
+        self._joined = True
 
     def on_partitions_revoked(self, revoked):
         pass  # the next look at assignment() sees it, and until then the compare-and-set guards
@@ -188,7 +190,7 @@ class Follower(ConsumerRebalanceListener):
         if time.monotonic() - self._shared_at >= SHARE_SECONDS:
             self._shared_at = time.monotonic()
             self._share_unread_partitions()
-        self._positioned = self._positioned or bool(self._settled)
+        self._positioned = self._positioned or (self._joined and self._consumer.assignment() <= self._settled.keys())
         self._status.write(
             {
                 "consumer": "follows" if self._settled else "waits for its partitions",
