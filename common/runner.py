@@ -10,17 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from waitress import create_server, wasyncore
-from waitress.channel import HTTPChannel
-from waitress.task import ErrorTask
 
-from common.json_api import logged, problem
+from common.connections import Channel, keep_room
+from common.json_api import logged
 from common.status import Status
 
 THREADS = 16
-CONNECTIONS = 1000  # waitress stops accepting at its default of 100
+CONNECTIONS = 900  # a process may have 1,024 files open by default, and MySQL and Kafka need some of them
 IDLE_SECONDS = 60
 HEADER_BYTES = 16 * 1024
-BODY_BYTES = 1024 * 1024  # what is read of a body at all; the API refuses less, in its own words
+BODY_BYTES = 96 * 1024  # what is read of a body at all; the API refuses less, in its own words
 RETRY_SECONDS = 1
 STUCK_SECONDS = 60
 STOP_SECONDS = 7  # `docker stop` waits 10 before it kills
@@ -119,13 +118,14 @@ def _serve(listener, app, workers):
         asyncore_use_poll=True,  # select() dies above file descriptor 1023
         ident=None,
     )
-    server.channel_class = _Channel
+    server.channel_class = Channel
     for number in (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ():
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
     for thread in threads:
         thread.start()
     threading.Thread(target=_watchdog, args=(workers, stop), daemon=True).start()
+    threading.Thread(target=keep_room, args=(server, stop), daemon=True).start()
     threading.Thread(target=_stop_in_order, args=(server, stop, threads), daemon=True).start()
     log.info("serving", extra={"address": "{}:{}".format(*listener.getsockname()[:2]), "pid": os.getpid()})
     server.run()
@@ -168,20 +168,3 @@ def _stop_in_order(server, stop, threads):
 def _busy(server):
     channels = list(server.active_channels.values())
     return bool(server.task_dispatcher.queue) or any(each.requests or each.total_outbufs_len for each in channels)
-
-
-class _ProblemTask(ErrorTask):
-    """What waitress refuses by itself (headers, lengths, sizes) is a problem document too."""
-
-    def execute(self):
-        error = self.request.error
-        error.to_response = lambda ident: (
-            f"{error.code} {error.reason}",
-            [("Content-Type", "application/problem+json")],
-            problem(error.code, str(error.body)),
-        )
-        super().execute()
-
-
-class _Channel(HTTPChannel):
-    error_task_class = _ProblemTask
