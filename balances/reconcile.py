@@ -24,6 +24,7 @@ APART_SECONDS = 5
 ARRIVAL_SECONDS = 20
 LOG_END_SECONDS = 3  # Balances asks for the end of its log every 2 s
 FOLLOW_SECONDS = 1
+LISTED = 20
 LOOK_SECONDS = 0.2
 SAY_SECONDS = 5
 
@@ -61,8 +62,11 @@ class Report:
 
     def sentences(self):
         """What there is to say, a line each, the verdict last."""
-        for verdict, account_id, reading in self._differences():
+        differences = list(self._differences())
+        for verdict, account_id, reading in differences[:LISTED]:
             yield f"{verdict}: {account_id}: {reading}"
+        if len(differences) > LISTED:
+            yield f"and {len(differences) - LISTED} more, which --json lists"
         end = "" if self.complete else "; it ends here, the rest was not compared"
         yield f"{self.accounts} accounts of the wallet and {self.balances} balances compared{end}"
         yield self.verdict

@@ -126,6 +126,11 @@ def test_after_so_many_wrong_ones_it_ends_without_reading_the_rest():
 
     assert (report.verdict, report.complete, len(report.wrong)) == ("wrong", False, reconcile.SUSPECTS)
     assert report.accounts == reconcile.SUSPECTS
+    assert list(report.sentences())[-3:] == [
+        "and 480 more, which --json lists",
+        "500 accounts of the wallet and 0 balances compared; it ends here, the rest was not compared",
+        "wrong",
+    ]
 
 
 @pytest.mark.parametrize("seed", range(40))
