@@ -13,6 +13,9 @@ from common.environment import Misconfigured
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
 LOCK_WAIT_SECONDS = 5
+# After so long a silence MySQL ends the session: a process that hangs in a transaction would keep its rows locked, and
+# the partitions that another takes over from it with them. An idle connection is replaced at its next use.
+SILENT_SECONDS = 6
 CONFLICT_TRIES = 10
 
 DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
@@ -106,6 +109,8 @@ class Database:
                     raise translated(error) from error
         connection = self._local.connection = self.connect()
         try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION wait_timeout = %s", (SILENT_SECONDS,))
             return first_statement(connection)
         except (pymysql.OperationalError, pymysql.InterfaceError) as error:
             self._forget(connection)

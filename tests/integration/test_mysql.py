@@ -1,0 +1,32 @@
+"""What MySQL does to a connection that falls silent."""
+
+import time
+
+import pytest
+
+from common.mysql import SILENT_SECONDS, Database, DatabaseUnavailable
+from tests.integration.tables import execute, value
+
+
+def test_the_rows_of_a_transaction_that_hangs_are_free_again(balances_database, balances_url):
+    other = Database(balances_url)
+    execute(other, "INSERT INTO balances (account_id, balance) VALUES ('ana', 1)")
+
+    def hang_in_a_transaction():
+        with balances_database.transaction() as cursor:
+            cursor.execute("UPDATE balances SET balance = 2")
+            time.sleep(SILENT_SECONDS - 3)  # the rest is less than another waits for a lock
+            execute(other, "UPDATE balances SET balance = balance + 10")
+
+    with pytest.raises(DatabaseUnavailable):
+        hang_in_a_transaction()
+
+    assert value(other, "SELECT balance FROM balances") == 11
+
+
+def test_a_connection_that_mysql_has_ended_is_replaced_at_its_next_use(balances_database):
+    before = value(balances_database, "SELECT CONNECTION_ID()")
+
+    time.sleep(SILENT_SECONDS + 1)
+
+    assert value(balances_database, "SELECT CONNECTION_ID()") != before
