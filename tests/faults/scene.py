@@ -56,7 +56,7 @@ class Scene:
         """Transfers and readings from now to the end, copies of records among them."""
         if copies:
             self._repeater = Repeater(self.system, seed=0).start()
-        self._loads.append(Load(self.system, self._accounts, 0, wallets, balances).start())
+        self._loads.append(Load(self.system, self._accounts, 0, wallets, balances, clients=2, pause=0.02).start())
         time.sleep(1)
         return self._loads[-1]
 

@@ -65,7 +65,7 @@ def test_accounts_that_a_hung_wallet_holds_are_free_again(scene):
     system.pause("wallet-2")
     road.let_go()
     started = time.monotonic()
-    wait_until(lambda: scene.transfer().status_code == 201, "a transfer from the same account", LEAD_SECONDS)
+    wait_until(lambda: (answer := scene.transfer()) is not None and answer.status_code == 201, "it", LEAD_SECONDS)
 
     print(f"\na hung wallet's accounts were free after {time.monotonic() - started:.1f} s")
 
