@@ -98,7 +98,7 @@ prepare() { # prepare LIST: all that is needed, with the Python packages of that
   prepare_kafka
 }
 
-prepare_python() { # installs only when the lists have changed; the tests' list includes the other one
+prepare_python() { # installs only when the lists have changed
   local stamp=.venv/installed-${1//\//-} sum python=${PYTHON:-python3}
   if ! .venv/bin/python -c '' 2>/dev/null; then
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
@@ -112,7 +112,9 @@ prepare_python() { # installs only when the lists have changed; the tests' list 
   sum=$(cat requirements.txt "$1" | cksum)
   [ "$sum" = "$(cat "$stamp" 2>/dev/null)" ] && return
   say "installing the packages of $1 into .venv"
-  python -m pip install --quiet --disable-pip-version-check -r "$1" || die "cannot install the packages of $1"
+  # In two steps: with hashes pip takes nothing that has none, and the tests' packages have none.
+  python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt &&
+    python -m pip install --quiet --disable-pip-version-check -r "$1" || die "cannot install the packages of $1"
   echo "$sum" >"$stamp"
 }
 
