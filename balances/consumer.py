@@ -15,6 +15,7 @@ from balances import dead_letters, positions, projection
 from balances.messages import UnreadableMessage, parse
 from balances.positions import Position, PositionMoved
 from common.kafka import ensure_topics
+from common.kafka_headers import read_any_names
 from common.mysql import Conflict, DatabaseUnavailable
 
 POLL_MS = 200
@@ -63,6 +64,7 @@ def run(stop, database, options, topics, group, instance, partitions, replicatio
 
 def client(options, group, instance):
     """A KafkaConsumer as the follower needs it, the caller's to subscribe and to close."""
+    read_any_names()
     return KafkaConsumer(
         **{**options, "metadata_max_age_ms": METADATA_MS},
         group_id=group,
