@@ -62,15 +62,13 @@ def run(stop, database, options, partitions, replication, bell, status):
             stop.wait(RETRY_SECONDS)
 
 
-def relay_batch(connection, producer, is_leader=lambda: True):
+def relay_batch(connection, producer):
     """Publish the oldest messages and remove those acknowledged; give how many went.
 
     No transaction is open while Kafka answers. A crash between the two leaves the messages to be published again:
     consumers see them at least once. Raises Unacknowledged, after removing what was acknowledged, when some were not;
     the producer must then be closed, lest it send later what is handed over again.
     """
-    if not is_leader():
-        return 0
     with connection.cursor() as cursor:
         rows = Outbox(cursor).oldest(BATCH_ROWS)
     if not rows:

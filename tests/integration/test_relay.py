@@ -160,16 +160,6 @@ def test_the_relay_does_not_wait_for_a_transfer_that_is_still_open(connection, w
     transfer.close()
 
 
-def test_who_does_not_lead_sends_nothing(connection, wallet_database):
-    put(wallet_database, "any", "1")
-    producer = Producer()
-
-    assert relay_batch(connection, producer, is_leader=lambda: False) == 0
-
-    assert sent_by(producer) == []
-    assert waiting(wallet_database) == ["1"]
-
-
 # ---- the runner around the step
 
 

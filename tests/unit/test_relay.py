@@ -106,10 +106,3 @@ def test_every_acknowledgement_is_waited_for_but_all_of_them_together_no_longer_
 
     assert len(producer.waits) == 3
     assert ACK_SECONDS >= producer.waits[0] > producer.waits[1] > producer.waits[2] > 0
-
-
-def test_one_that_does_not_lead_sends_nothing():
-    connection, producer = OutboxConnection([row(10)]), Producer()
-
-    assert relay_batch(connection, producer, is_leader=lambda: False) == 0
-    assert (producer.sent, ids(connection.rows)) == ([], [10])
