@@ -8,6 +8,9 @@ from balances import projection
 from balances.messages import parse
 
 COUNTED = 10_000
+# Of a key, a value or the headers: all that a record can have by Kafka's own default. A compressed one may unfold to
+# any size, and MySQL would refuse the statement again and again.
+KEPT_BYTES = 1_048_588
 KEPT_DAYS = 30  # after they were delivered or discarded
 FORGOTTEN_AT_ONCE = 100  # a letter may be a megabyte
 
@@ -60,12 +63,9 @@ def park(cursor, parked):
                 record.topic,
                 record.partition,
                 record.offset,
-                record.key,
-                record.value,
-                # Keys and values of any bytes; latin-1 gives each byte a character of its own.
-                json.dumps(
-                    [(key, None if value is None else value.decode("latin-1")) for key, value in record.headers]
-                ),
+                _kept(record.key),
+                _kept(record.value),
+                _as_text(record.headers),
                 record.timestamp,
                 str(error)[:1000],
             )
@@ -137,6 +137,18 @@ _COLUMNS = (
     "id, topic, partition_id, record_offset, record_key, record_value, record_headers, record_timestamp,"
     " error, state, parked_at, settled_at"
 )
+
+
+def _kept(value):
+    """The bytes, or as many as are kept; those cut off never become readable by chance."""
+    return value if value is None or len(value) <= KEPT_BYTES else value[:KEPT_BYTES] + b"... cut"
+
+
+def _as_text(headers):
+    """The headers as JSON, or none of them if they are too long; latin-1 gives each byte a character of its own."""
+    if sum(len(name) + len(value or b"") for name, value in headers) > KEPT_BYTES:
+        headers = []
+    return json.dumps([(name, None if value is None else value.decode("latin-1")) for name, value in headers])
 
 
 def _letter(row):

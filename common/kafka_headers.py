@@ -9,7 +9,7 @@ from kafka.record.default_records import DefaultRecordBatch
 
 
 def read_any_names():
-    """From now on a byte of a header's name that is not UTF-8 is read as `\\xff`; whoever reads such a name knows it not."""
+    """From now on a byte of a header's name that is not UTF-8 is read as `\\xff`: a name nobody knows."""
     memory_records.DefaultRecordBatch = _Batch
 
 
