@@ -1,0 +1,43 @@
+"""The alert rules ask for nothing that the services do not tell."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+import balances.metrics
+import wallet.metrics
+from common.mysql import DatabaseUnavailable
+
+FILE = Path(__file__).parents[2] / "docker" / "prometheus-alerts.yml"
+RULES = [rule for group in yaml.safe_load(FILE.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_each_alert_asks_for_what_the_services_tell(rule):
+    asked = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", re.sub(r"\(.*?\)(?= \()|\{.*?\}", "", rule["expr"])))
+
+    assert asked <= told()
+    assert rule["annotations"]["summary"]
+    assert rule["labels"]["severity"] in ("page", "ticket")
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["wallet_outbox_oldest_seconds", "balances_lag_seconds", "balances_dead_letters", "balances_partitions_followed"],
+)
+def test_there_is_an_alert_for_what_matters_most(metric):
+    assert any(metric in rule["expr"] for rule in RULES)
+
+
+def told():
+    status = SimpleNamespace(read=dict)
+    families = [look({}, NoDatabase(), status) for look in (wallet.metrics.look, balances.metrics.look)]
+    return {family.name for each in families for family in each} | {"http_requests_total"}
+
+
+class NoDatabase:
+    def read(self, query):
+        raise DatabaseUnavailable
