@@ -11,6 +11,8 @@ from tests.faults.chaos import Repeater
 from tests.faults.clients import Load, settle
 from tests.faults.scene import stage
 
+HEALTHY_SECONDS = 0.5  # of load after the last fault: short, lest it covers what was lost
+
 
 def main():
     parser = argparse.ArgumentParser(prog="./local.sh faults", description=__doc__)
@@ -57,7 +59,7 @@ def play(system, verdict, accounts, seed, plan):
     plans.carry_out(plan, system, load)
     system.heal()
     system.await_ready(*system.services())
-    time.sleep(1)
+    time.sleep(HEALTHY_SECONDS)
     repeater.stop()
     load.stop()
     settle(system, load.history, wallets)

@@ -127,6 +127,8 @@ class Load:
     def _count(self, answer):
         if answer is not None:
             self.statuses[answer.status_code] += 1
+        if answer is None or answer.status_code == 503:
+            self._stop.wait(0.1)  # as a client does that is told to come back later
 
     def _read(self, session, rng):
         """No account may read backwards, whichever instance is asked."""
@@ -172,9 +174,9 @@ def opened_accounts(system, number):
 
 def settle(system, history, wallets):
     """Ask again, with its key, for each transfer that is in doubt, until all of them are told."""
-    deadline = time.monotonic() + SETTLE_SECONDS
     with requests.Session() as session:
         for transfer in history:
+            deadline = time.monotonic() + SETTLE_SECONDS
             while transfer.in_doubt and not transfer.id:
                 answer = ask(session, system.url(wallets[0]), transfer)
                 if answer is not None and answer.status_code in (404, 422):

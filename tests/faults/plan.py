@@ -63,7 +63,7 @@ def drawn(seed):
     processes = [*plan.cast, "kafka", "mysql"]
     for _ in range(rng.randint(3, 6)):
         at = round(rng.uniform(0.5, LOAD_SECONDS - 1), 1)
-        kind = rng.choices(("kill", "stop", "pause", "hang", "cut", "cut-at", "restore"), (6, 2, 4, 2, 2, 8, 1))[0]
+        kind = rng.choices(("kill", "stop", "pause", "hang", "cut", "cut-at", "restore"), (6, 2, 4, 2, 2, 12, 2))[0]
         if kind in ("kill", "stop"):
             fault = Fault(at, kind, rng.choice(processes), round(rng.uniform(0, 3), 1))
         elif kind == "pause":
@@ -75,7 +75,7 @@ def drawn(seed):
         elif kind == "cut":
             fault = Fault(at, kind, rng.choice(ROADS))
         elif kind == "cut-at":
-            fault = Fault(at, kind, rng.choice(list(MOMENTS)))
+            fault = Fault(at, kind, rng.choice(list(MOMENTS)), round(rng.uniform(0, 3), 1))
         else:
             fault = Fault(at, kind, "balances", round(rng.uniform(0.5, 3), 1))
         plan.faults.append(fault)
@@ -133,7 +133,11 @@ def _to_process(system, fault):
 def _to_road(system, fault):
     if fault.kind == "cut-at":
         words, delivered, road = MOMENTS[fault.target]
+        until = time.monotonic() + fault.seconds
         system.roads[road].cut_at(words, delivered)
+        while (left := until - time.monotonic()) > 0:  # and again at each such moment
+            if system.roads[road].sprung(left):
+                system.roads[road].cut_at(words, delivered)
     elif fault.kind == "cut":
         system.roads[fault.target].cut()
     else:
