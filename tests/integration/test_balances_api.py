@@ -155,7 +155,7 @@ def test_ready_tells_the_position_the_lag_and_what_is_parked(get, send, topic):
     eventually(lambda: get("/ready").json()["parked"] == parked + 1)
     ready = eventually(lambda: facts if (facts := get("/ready").json())["partitions"][0]["position"] == end else None)
 
-    assert ready["partitions"] == [{"topic": topic, "partition": 0, "position": end, "lag": 0}]
+    assert ready["partitions"] == [{"topic": topic, "partition": 0, "position": end, "lag": 0, "lag_seconds": 0}]
     assert {name: ready[name] for name in ("status", "mysql", "kafka", "consumer", "lag", "announce_needed")} == {
         "status": "ready",
         "mysql": "up",

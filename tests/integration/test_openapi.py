@@ -1,9 +1,8 @@
 """http/*.openapi.json is true: schemathesis asks both services for all that it describes, and for what it forbids."""
 
 import json
-import re
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import requests
 
 from tests.integration.service import NOWHERE, ROOT, Service, run_verb
 
-SCHEMATHESIS = Path(sys.executable).with_name("st")
+SCHEMATHESIS = shutil.which("st")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -44,7 +43,6 @@ def test_schemathesis_finds_nothing(name, request, tmp_path):
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-    print(re.search(r"^Test cases:\n.*", run.stdout, re.MULTILINE).group())
     assert '"status":500' not in service.log.read_text()
 
 

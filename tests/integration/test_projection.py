@@ -9,6 +9,7 @@ import pytest
 from balances import positions, projection
 from balances.messages import Balance
 from balances.positions import Position, PositionMoved, Start
+from tests.integration.explained import Explained
 from tests.integration.tables import execute, rows, value
 from tests.stand_ins import BalancesTable
 
@@ -65,12 +66,16 @@ def test_pages_follow_the_bytes_of_the_ids(balances_database):
     assert [row.account_id for row in first + rest] == ["B", "a", "b", "é"]
 
 
-def test_a_balance_is_found_by_its_key_on_a_small_table_too(balances_database):
-    apply(balances_database, balance("ana", 1, 1), balance("bruno", 1, 1))
+@pytest.mark.parametrize("query", [(projection.find, "ana"), (projection.page, "ana", 100)], ids=["find", "page"])
+def test_a_small_table_too_is_read_by_its_key(balances_database, query):
+    apply(balances_database, *(balance(account_id, 1, 1) for account_id in ("ana", "bruno", "carla")))
+    function, *arguments = query
 
-    plan = rows(balances_database, "EXPLAIN FORMAT=JSON SELECT balance FROM balances WHERE account_id = 'ana'")
+    with balances_database.transaction() as cursor:
+        explained = Explained(cursor)
+        function(explained, *arguments)
 
-    assert '"key": "PRIMARY"' in plan[0][0] or '"index_name": "PRIMARY"' in plan[0][0]
+    assert explained.indexes == {"PRIMARY"}
 
 
 @pytest.mark.parametrize("seed", range(20))
