@@ -40,18 +40,14 @@ class Repeater:
                 for batch in consumer.poll(timeout_ms=100).values():
                     for record in batch:
                         known[record.topic].append(record)
-                for records in known.values():
-                    again = self._rng.sample(list(records), min(len(records), self._rng.randint(0, COPIES)))
-                    for record in again:
-                        self._repeat(producer, record)
+                try:
+                    for records in known.values():
+                        for record in self._rng.sample(list(records), min(len(records), self._rng.randint(0, COPIES))):
+                            # To its own partition: the order of first occurrences is promised for each.
+                            producer.send(record.topic, record.value, record.key, record.headers, record.partition)
+                            self.copies += 1
+                except KafkaError:
+                    self._stop.wait(0.5)  # the broker is away
         finally:
             producer.close(timeout=5)
             consumer.close(timeout_ms=2000)
-
-    def _repeat(self, producer, record):
-        try:
-            # To its own partition: the order of first occurrences is promised for each.
-            producer.send(record.topic, record.value, record.key, record.headers, record.partition)
-            self.copies += 1
-        except KafkaError:
-            self._stop.wait(0.5)
