@@ -3,11 +3,11 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import requests
 
-from common.mysql import Database
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, value
@@ -82,9 +82,11 @@ def test_a_request_in_progress_is_answered_and_new_ones_are_refused(wallet, data
     assert value(database, "SELECT balance FROM accounts WHERE id = 'b'") == 1
 
 
-def test_a_request_that_does_not_end_is_cut_off_in_time_and_leaves_nothing(wallet, database, wallet_url):
+def test_a_request_that_does_not_end_is_cut_off_in_time_and_leaves_nothing(wallet, database):
     with wallet() as service, ThreadPoolExecutor() as pool:
-        with Database(wallet_url).transaction() as cursor:
+        # Not a transaction() of the database, whose session MySQL ends after a shorter silence than this one's.
+        with closing(database.connect()) as connection, connection.cursor() as cursor:
+            connection.begin()
             cursor.execute("SELECT id FROM accounts WHERE id = 'a' FOR UPDATE")
             answer = pool.submit(post_transfer, service)
             eventually(lambda: waits_for_rows(cursor))
