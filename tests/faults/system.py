@@ -106,8 +106,7 @@ class System:
     def kill(self, name):
         self.signal(name, signal.SIGKILL)
         if name in OUTSIDE:
-            pid = self.pid(name)
-            wait_until(lambda: not Path(f"/proc/{pid}/cmdline").read_bytes(), f"the end of {name}", 10, OSError)
+            wait_until(lambda: not self.running(name), f"the end of {name}", 10)
         else:
             self._children[name].wait()
 

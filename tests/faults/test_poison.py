@@ -25,7 +25,7 @@ def test_5000_unreadable_messages_are_parked_and_hold_up_nobody(scene):
     with closing(KafkaProducer(bootstrap_servers=scene.system.bootstrap_servers, api_version=(3, 9))) as producer:
         for number in range(RECORDS):
             value, headers = GARBAGE[number % len(GARBAGE)]()
-            producer.send("balances", value, headers=headers)
+            producer.send("balances", value, b"poison", headers)
         producer.flush(timeout=60)
 
     print(f"\na transfer behind {RECORDS} unreadable messages was told after {scene.through():.1f} s")
