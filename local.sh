@@ -96,7 +96,7 @@ print_logs() {
 
 run_tests() {
   local argument folder folders=()
-  for folder in tests/{unit,contract,integration,security,e2e}; do [ -d "$folder" ] && folders+=("$folder"); done
+  for folder in tests/{unit,contract,simulation,integration,security,e2e}; do [ -d "$folder" ] && folders+=("$folder"); done
   for argument in "$@"; do case $argument in tests | tests/* | ./tests*) folders=() ;; esac; done
   beside python -m pytest -q -rs ${folders[@]+"${folders[@]}"} "$@"
 }
