@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import pymysql
 
+from tests.faults.clients import Broken
 from tests.faults.proxy import COMMIT
 
+TERMINATED = 143  # the exit code of an entrypoint that was still migrating
 LOAD_SECONDS, RESTORE_SECONDS = 12, 60
 # What a cut waits for: the words, whether the other side still hears them, the road.
 MOMENTS = {
@@ -122,7 +124,9 @@ def carry_out(plan, system, load):
 
 
 def _to_process(system, fault):
-    {"kill": system.kill, "stop": system.stop, "pause": system.pause}[fault.kind](fault.target)
+    code = {"kill": system.kill, "stop": system.stop, "pause": system.pause}[fault.kind](fault.target)
+    if fault.kind == "stop" and code not in (0, TERMINATED):
+        raise Broken(f"{fault.target} ended with {code} after SIGTERM")
     time.sleep(fault.seconds)
     if fault.kind == "pause":
         system.resume(fault.target)
