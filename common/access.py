@@ -49,10 +49,11 @@ class Guard:
 
 def refuse_other_sites():
     """Raise CrossSite for what a page of another site sends: a browser sends its forms anywhere, CORS or not."""
-    site = request.get_header("Sec-Fetch-Site")
+    headers = request.environ  # as they came: Bottle's get_header fails at bytes that are not UTF-8
+    site = headers.get("HTTP_SEC_FETCH_SITE")
     if site is None:  # an older browser tells only the page's origin; what is no browser tells neither
-        origin = request.get_header("Origin")
-        same = origin is None or origin.partition("://")[2] == request.get_header("Host")
+        origin = headers.get("HTTP_ORIGIN")
+        same = origin is None or origin.partition("://")[2] == headers.get("HTTP_HOST")
     else:
         same = site in ("same-origin", "none")
     if not same:
