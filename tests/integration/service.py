@@ -32,6 +32,8 @@ class Service:
                 env={**os.environ, "HOST": "127.0.0.1", "PORT": str(self.port), **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                # Where the tests run in the background of a shell, SIGINT is ignored, and would be here too.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def __enter__(self):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -29,6 +30,24 @@ def wallet(wallet_url, tmp_path):
         return Service(["-m", "wallet"], tmp_path / "log", **options)
 
     return wallet
+
+
+@pytest.fixture
+def balances(balances_database, balances_url, kafka, topic, tmp_path):
+    """Starts a Balances that follows a topic of the test's own, with more of the environment if given."""
+
+    def balances(**environment):
+        options = {
+            "DATABASE_URL": balances_url,
+            "KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka["bootstrap_servers"]),
+            "KAFKA_GROUP_ID": topic,
+            **environment,
+        }
+        return Service(
+            ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"], tmp_path / "log", **options
+        )
+
+    return balances
 
 
 def post_transfer(service):
@@ -80,6 +99,18 @@ def test_a_request_in_progress_is_answered_and_new_ones_are_refused(wallet, data
         assert answer.result().status_code == 201
     assert (code, seconds < 8) == (0, True)
     assert value(database, "SELECT balance FROM accounts WHERE id = 'b'") == 1
+
+
+def test_a_reader_who_waits_for_a_sequence_is_answered_though_the_service_ends(balances):
+    with balances() as service, socket.create_connection(("127.0.0.1", service.port), timeout=10) as reader:
+        eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).ok)
+        reader.sendall(b"GET /balances/none?min_sequence=1 HTTP/1.1\r\n\r\n")  # waits a second
+        requests.get(f"{service.url}/health", timeout=5)  # once this is answered, that one was taken
+
+        code, seconds = service.stop()
+
+        assert reader.recv(100).startswith(b"HTTP/1.1 503")
+    assert (code, seconds < 8) == (0, True)
 
 
 def test_a_request_that_does_not_end_is_cut_off_in_time_and_leaves_nothing(wallet, database):
@@ -141,15 +172,8 @@ def test_processes_whose_parent_was_killed_end_too(wallet, database):
         eventually(lambda: not any(map(is_alive, pids)))
 
 
-def test_each_of_several_processes_knows_of_the_one_consumer(balances_database, balances_url, kafka, topic, tmp_path):
-    with Service(
-        ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"],
-        tmp_path / "log",
-        DATABASE_URL=balances_url,
-        KAFKA_BOOTSTRAP_SERVERS=",".join(kafka["bootstrap_servers"]),
-        KAFKA_GROUP_ID=topic,
-        HTTP_PROCESSES="2",
-    ) as service:
+def test_each_of_several_processes_knows_of_the_one_consumer(balances):
+    with balances(HTTP_PROCESSES="2") as service:
         pids = pids_of_two(service)
         eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).ok)
 
