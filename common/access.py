@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import re
 
 from bottle import request
 
@@ -23,6 +24,8 @@ class CrossSite(Exception):
 def token(name):
     """The token that the environment asks for, "" for none; the log says which of the two."""
     value = environment.text(name, "")
+    if not re.fullmatch(r"[\x21-\x7e]*", value):
+        raise environment.Misconfigured(name, "must have visible ASCII characters alone: others no header can carry")
     log.info(f"asks for the bearer token of {name}" if value else f"open to everybody: {name} is not set")
     return value
 
@@ -31,7 +34,7 @@ class Guard:
     """Bottle's plugin that asks for the token on every route but those marked `open_to_all=True`."""
 
     def __init__(self, token):
-        self._token = token.encode("utf-8")
+        self._token = token.encode("ascii")
 
     def apply(self, route, context):
         if context.config.get("open_to_all"):

@@ -16,9 +16,12 @@ def text(name, default=None):
     """The variable's text; without a default it must be there."""
     if path := os.environ.get(f"{name}_FILE"):
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise Misconfigured(f"{name}_FILE", f"cannot be read: {error}") from error
+        if not value:  # an empty secret must not pass for none
+            raise Misconfigured(f"{name}_FILE", "names an empty file")
+        return value
     value = os.environ.get(name) or default
     if value is None:
         raise Misconfigured(name, "is not set; .env.example shows what a service needs")
