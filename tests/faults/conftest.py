@@ -7,10 +7,14 @@ import pytest
 from tests.faults import scene as scenes
 
 
-@pytest.fixture(scope="module")
-def stage():
+@pytest.fixture(scope="session", autouse=True)
+def system_to_break():
     if "LOCAL_DIR" not in os.environ:
         pytest.skip("needs a system to break: ./local.sh faults --named")
+
+
+@pytest.fixture(scope="module")
+def stage(system_to_break):
     with scenes.stage() as stage:
         yield stage
 

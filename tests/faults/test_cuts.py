@@ -8,7 +8,7 @@ from tests.faults.plan import MOMENTS
 
 BACK_SECONDS = 5
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(120, func_only=True)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -12,7 +12,7 @@ HUNG_SECONDS = 25  # longer than every time-out of the services
 AWAY_SECONDS = 12
 BUSY = 0.5  # of a core: more, while there is nothing to do, is a spin
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(180, func_only=True)
 
 
 @pytest.mark.parametrize("other", ["kafka", "mysql"])

@@ -18,7 +18,7 @@ GARBAGE = [
 ]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120, func_only=True)
 def test_5000_unreadable_messages_are_parked_and_hold_up_nobody(scene):
     scene.load(copies=False)
 

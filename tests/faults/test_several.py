@@ -11,7 +11,7 @@ LEAD_SECONDS = 12  # until another wallet relays
 TAKE_OVER_SECONDS = 8  # until other members read a dead one's partitions
 ASLEEP_SECONDS = 15  # longer than the group keeps a silent member, and than MySQL keeps a silent session
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(180, func_only=True)
 
 WALLETS = ("wallet", "wallet-2")
 BALANCES = ("balances", "balances-2", "balances-3")

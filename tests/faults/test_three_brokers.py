@@ -94,7 +94,7 @@ def three_brokers(folder, base_port, kafka_pid):
 
 
 @pytest.fixture(scope="module")
-def brokers(tmp_path_factory):
+def brokers(system_to_break, tmp_path_factory):
     one = System()
     with three_brokers(tmp_path_factory.mktemp("brokers"), one.port("kafka") + 4, one.pid("kafka")) as three:
         yield three
@@ -106,7 +106,7 @@ def stage(brokers):
         yield stage
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(240, func_only=True)
 def test_nothing_is_lost_when_the_leader_of_a_partition_is_killed(scene, brokers):
     scene.load()
 

@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from tests.faults.system import ROOT, wait_until
+from tests.faults.system import ROOT, System, wait_until
 
 # The wallet with a relay that hangs in its first step.
 STUCK = """
@@ -24,9 +24,9 @@ run(lambda first: (app, [Worker("relay", lambda stop: threading.Event().wait(), 
 """
 
 
-@pytest.mark.timeout(120)
-def test_a_stuck_worker_is_told_by_ready_and_then_ends_the_process(stage):
-    system, _, _ = stage
+@pytest.mark.timeout(120, func_only=True)
+def test_a_stuck_worker_is_told_by_ready_and_then_ends_the_process():
+    system = System()
     port = system.port("wallet-9")
     started = time.monotonic()
 
