@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from common.bell import Bell
 from common.kafka import client_options
-from common.mysql import Database
+from common.mysql import LOCK_WAIT_SECONDS, Database
 from common.status import Status
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE
@@ -113,51 +113,44 @@ def test_what_was_not_acknowledged_goes_again_in_order(connection, wallet_databa
     assert waiting(wallet_database) == []
 
 
-def test_a_row_that_commits_late_is_not_lost_though_a_younger_one_went_first(connection, wallet_database):
-    late = wallet_database.connect()
-    late.begin()
-    with late.cursor() as cursor:
-        Outbox(cursor).add([("any", "ana", "late")], None)  # draws the lower id
-    put(wallet_database, "any", "early")
+@pytest.fixture
+def late(wallet_database):
+    """A transaction that drew the lowest id of all and has not committed yet."""
+    with closing(wallet_database.connect()) as late, late.cursor() as cursor:
+        late.begin()
+        Outbox(cursor).add([("any", "ana", "late")], None)
+        yield late
+
+
+def test_a_row_that_commits_late_is_not_lost_though_younger_ones_went_first(connection, wallet_database, late):
+    put(wallet_database, "any", "1", "2")
     producer = Producer()
 
     relay_batch(connection, producer)
     late.commit()
-    late.close()
     relay_batch(connection, producer)
 
-    assert sent_by(producer) == ["early", "late"]
+    assert sent_by(producer) == ["1", "2", "late"]
     assert waiting(wallet_database) == []
 
 
-def test_a_row_that_commits_behind_the_relays_back_is_not_removed_unsent(connection, wallet_database):
-    late = wallet_database.connect()
-    late.begin()
-    with late.cursor() as cursor:
-        Outbox(cursor).add([("any", "ana", "late")], None)
-    put(wallet_database, "any", "early")
+def test_a_row_that_commits_behind_the_relays_back_is_not_removed_unsent(connection, wallet_database, late):
+    put(wallet_database, "any", "1", "2")
     producer = Producer(on_get=late.commit)  # between the reading of the rows and their removal
 
     relay_batch(connection, producer)
-    late.close()
 
-    assert sent_by(producer) == ["early"]
+    assert sent_by(producer) == ["1", "2"]
     assert waiting(wallet_database) == ["late"]
 
 
-def test_the_relay_does_not_wait_for_a_transfer_that_is_still_open(connection, wallet_database):
+def test_the_relay_does_not_wait_for_a_transfer_that_is_still_open(connection, wallet_database, late):
     put(wallet_database, "any", "1", "2")
-    transfer = wallet_database.connect()
-    transfer.begin()
-    with transfer.cursor() as cursor:
-        Outbox(cursor).add([("any", "ana", "open")], None)
     started = time.monotonic()
 
     relay_batch(connection, Producer())
 
-    assert time.monotonic() - started < 1  # a wait for the lock would last 5 s
-    transfer.rollback()
-    transfer.close()
+    assert time.monotonic() - started < LOCK_WAIT_SECONDS
 
 
 # ---- the runner around the step
