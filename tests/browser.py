@@ -25,6 +25,7 @@ OPTIONS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",
+    "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
 
