@@ -25,7 +25,9 @@ def window(tmp_path_factory):
 
 @pytest.fixture
 def wallet(window):
-    return _opened(window, WALLET_URL)
+    _opened(window, WALLET_URL)
+    eventually(lambda: window.run("document.querySelector('#to').selectedIndex") == 1)  # offered once all are listed
+    return window
 
 
 @pytest.fixture
