@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
 import pymysql
+from pymysql.constants import CLIENT
 
 from common.environment import Misconfigured
 
@@ -47,6 +48,8 @@ class Database:
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": STATEMENT_SECONDS,
             "write_timeout": STATEMENT_SECONDS,
+            "cursorclass": _Cursor,
+            "client_flag": CLIENT.MULTI_STATEMENTS,
             **_encryption(ssl_ca),
         }
         self._local = threading.local()
@@ -61,7 +64,7 @@ class Database:
         try:
             with connection.cursor() as cursor:
                 yield cursor
-            connection.commit()
+                cursor.execute("COMMIT")
         except BaseException as error:
             self._roll_back(connection)
             raise translated(error) from error
@@ -126,6 +129,30 @@ class Database:
         self._local.connection = None
         with suppress(pymysql.Error, OSError):
             connection.close()
+
+
+class _Cursor(pymysql.cursors.Cursor):
+    """A cursor that may hold a statement back, to go out with the next: a round trip costs more than many."""
+
+    def __init__(self, connection):
+        super().__init__(connection)
+        self._held = []
+
+    def later(self, statement, parameters=None):
+        """Run the statement before the next one that is executed, COMMIT at the latest. Its error is raised there."""
+        self._held.append(self._as_bytes(self.mogrify(statement, parameters)))
+
+    def execute(self, query, args=None):
+        if not self._held:
+            return super().execute(query, args)
+        held, self._held = self._held, []
+        super().execute(b";\n".join([*held, self._as_bytes(self.mogrify(query, args))]))
+        for _ in held:  # MySQL stops at the first that fails, and so does this
+            self.nextset()
+        return self.rowcount
+
+    def _as_bytes(self, query):  # as PyMySQL itself sends it, and as executemany already hands it over
+        return query.encode(self.connection.encoding, "surrogateescape") if isinstance(query, str) else query
 
 
 def _encryption(ssl_ca):

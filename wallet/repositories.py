@@ -63,8 +63,8 @@ class AccountRepository:
         return [found[account_id] for account_id in account_ids]
 
     def save_balances(self, source, target):
-        """Both in one statement: a round trip less while the rows are locked."""
-        self._cursor.execute(
+        """Both in one statement, which goes out with the next: round trips less while the rows are locked."""
+        self._cursor.later(
             "UPDATE accounts SET balance = CASE id WHEN %s THEN %s ELSE %s END WHERE id IN (%s, %s)",
             (source.id, source.balance, target.balance, source.id, target.id),
         )
@@ -75,7 +75,7 @@ class TransactionRepository:
         self._cursor = cursor
 
     def add(self, transaction):
-        self._cursor.execute(
+        self._cursor.later(
             "INSERT INTO transactions (id, account_id_from, account_id_to, amount, created_at)"
             " VALUES (%s, %s, %s, %s, %s)",
             (

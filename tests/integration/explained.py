@@ -12,6 +12,8 @@ class Explained:
         key = [column[0] for column in self._cursor.description].index("key")
         self.indexes |= {row[key] for row in self._cursor.fetchall()}
 
+    later = execute
+
     def fetchall(self):
         return ()
 
