@@ -19,8 +19,8 @@ from common.kafka_headers import read_any_names
 from common.mysql import Conflict, DatabaseUnavailable
 
 POLL_MS = 200
-POLL_RECORDS = 5000  # all of one fetch: what a poll leaves over holds up the fetch of the other partitions
-FETCH_BYTES = 1024 * 1024
+POLL_RECORDS = 10_000  # all of one fetch: what a poll leaves over holds up the fetch of the other partitions
+FETCH_BYTES = 2 * 1024 * 1024
 FETCH_WAIT_MS = 100
 SESSION_MS, HEARTBEAT_MS = 6_000, 1_000  # the others of a group learn at a heartbeat that one is gone: 8 s in all
 METADATA_MS = 5_000  # how late it is noticed that a topic was made anew: until then its offsets look like the old one's
