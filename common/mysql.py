@@ -1,8 +1,8 @@
 """MySQL for both services: a connection a thread, a transaction a `with` block."""
 
 import re
+import select
 import threading
-import time
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
@@ -60,9 +60,10 @@ class Database:
 
         Raises Conflict after a deadlock or a lock wait, DatabaseUnavailable when MySQL is away.
         """
-        connection = self._begin()
+        connection = self._connection()
         try:
             with connection.cursor() as cursor:
+                cursor.later("BEGIN")
                 yield cursor
                 cursor.execute("COMMIT")
         except BaseException as error:
@@ -71,7 +72,13 @@ class Database:
 
     def read(self, query, *arguments):
         """Run `query(cursor, *arguments)`, which may only SELECT, outside any transaction."""
-        return self._on_live_connection(lambda connection: _run(connection, query, arguments))
+        connection = self._connection()
+        try:
+            with connection.cursor() as cursor:
+                return query(cursor, *arguments)
+        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+            self._forget(connection)
+            raise translated(error) from error
 
     def connect(self):
         """A new connection, the caller's to close: READ COMMITTED, UTC, autocommit."""
@@ -88,36 +95,21 @@ class Database:
             raise translated(error) from error
         return connection
 
-    def _begin(self):
-        def begin(connection):
-            connection.begin()
-            return connection
-
-        return self._on_live_connection(begin)
-
-    def _on_live_connection(self, first_statement):
-        """Run a transaction's first statement; a connection kept from before and found dead is replaced once.
-
-        This takes the place of a ping before each use, which would cost a round trip.
-        """
+    def _connection(self):
+        """This thread's connection. One that MySQL has ended meanwhile is replaced before anything is said on it."""
         connection = getattr(self._local, "connection", None)
+        if connection is not None and _is_silent(connection):
+            return connection
         if connection is not None:
-            started = time.monotonic()
-            try:
-                return first_statement(connection)
-            except (pymysql.OperationalError, pymysql.InterfaceError) as error:
-                self._forget(connection)
-                hung = time.monotonic() - started > CONNECT_SECONDS
-                if hung or not isinstance(translated(error), DatabaseUnavailable):
-                    raise translated(error) from error
-        connection = self._local.connection = self.connect()
+            self._forget(connection)
+        connection = self.connect()
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SET SESSION wait_timeout = %s", (SILENT_SECONDS,))
-            return first_statement(connection)
-        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
-            self._forget(connection)
+        except (pymysql.Error, OSError) as error:
             raise translated(error) from error
+        self._local.connection = connection
+        return connection
 
     def _roll_back(self, connection):
         try:
@@ -132,27 +124,47 @@ class Database:
 
 
 class _Cursor(pymysql.cursors.Cursor):
-    """A cursor that may hold a statement back, to go out with the next: a round trip costs more than many."""
+    """A cursor that may hold statements back, to go out with the next: a round trip costs more than many.
+
+    `inserted_id` is the first AUTO_INCREMENT number that its last such INSERT drew.
+    """
 
     def __init__(self, connection):
         super().__init__(connection)
+        self.inserted_id = None
         self._held = []
 
     def later(self, statement, parameters=None):
         """Run the statement before the next one that is executed, COMMIT at the latest. Its error is raised there."""
         self._held.append(self._as_bytes(self.mogrify(statement, parameters)))
 
+    def send_held(self):
+        """Run what is held back now."""
+        if self._held:
+            self.execute(self._held.pop())
+
     def execute(self, query, args=None):
-        if not self._held:
-            return super().execute(query, args)
-        held, self._held = self._held, []
-        super().execute(b";\n".join([*held, self._as_bytes(self.mogrify(query, args))]))
-        for _ in held:  # MySQL stops at the first that fails, and so does this
+        self.later(query, args)
+        statements, self._held = self._held, []
+        super().execute(b";\n".join(statements))
+        self.inserted_id = self.lastrowid or self.inserted_id
+        for _ in statements[1:]:  # MySQL stops at the first that fails, and so does this
             self.nextset()
+            self.inserted_id = self.lastrowid or self.inserted_id
         return self.rowcount
 
     def _as_bytes(self, query):  # as PyMySQL itself sends it, and as executemany already hands it over
         return query.encode(self.connection.encoding, "surrogateescape") if isinstance(query, str) else query
+
+
+def _is_silent(connection):
+    """Whether nothing is to be read: between two statements that would be MySQL's last word, or the connection's end.
+
+    This takes the place of a ping before each use, which would cost a round trip.
+    """
+    poll = select.poll()
+    poll.register(connection._sock, select.POLLIN)
+    return not poll.poll(0)
 
 
 def _encryption(ssl_ca):
@@ -200,7 +212,3 @@ def _parts(url):
     form = "mysql://user:password@host:port/database"
     raise Misconfigured("A database URL", f"has the form {form}, special characters of a password as %XX")
 
-
-def _run(connection, query, arguments):
-    with connection.cursor() as cursor:
-        return query(cursor, *arguments)

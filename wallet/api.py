@@ -97,15 +97,18 @@ def create_app(database, status, committed, token=""):
                     status, headers, body = answer
                     request.environ["remark"] = "replayed"
                     return HTTPResponse(body, status, {**json.loads(headers), "Idempotent-Replayed": "true"})
-                thing, sequence = use_case(work)
-                headers = {"Content-Type": "application/json", "Location": location + thing.id}
-                if sequence is not None:
-                    headers["Sequence"] = str(sequence)
+                thing = use_case(work)
                 body = to_json(as_body(thing))
                 if key:
                     scope, name, _ = key
-                    work.answers.keep(scope, name, 201, json.dumps(headers), body)
-                return HTTPResponse(body, 201, headers)
+                    work.answers.keep(scope, name, 201, json.dumps(headers_of(thing, work)), body)
+            return HTTPResponse(body, 201, headers_of(thing, work))
+
+        def headers_of(thing, work):
+            headers = {"Content-Type": "application/json", "Location": location + thing.id}
+            if sequence := work.sequence():
+                headers["Sequence"] = str(sequence)
+            return headers
 
         answer = repeat_on_conflict(transaction)
         committed()

@@ -1,4 +1,7 @@
-"""The SQL of the wallet, one class a table. Each works inside the transaction its cursor belongs to."""
+"""The SQL of the wallet, one class a table. Each works inside the transaction its cursor belongs to.
+
+What writes is held back and goes out together, with the COMMIT at the latest: a transfer takes two round trips.
+"""
 
 import json
 
@@ -13,7 +16,7 @@ class ClientRepository:
         self._cursor = cursor
 
     def add(self, client):
-        self._cursor.execute(
+        self._cursor.later(
             "INSERT INTO clients (id, name, email, created_at) VALUES (%s, %s, %s, %s)",
             (client.id, client.name, client.email, client.created_at),
         )
@@ -28,7 +31,7 @@ class AccountRepository:
         self._cursor = cursor
 
     def add(self, account):
-        self._cursor.execute(
+        self._cursor.later(
             "INSERT INTO accounts (id, client_id, balance, created_at) VALUES (%s, %s, %s, %s)",
             (account.id, account.client_id, account.balance, account.created_at),
         )
@@ -63,7 +66,7 @@ class AccountRepository:
         return [found[account_id] for account_id in account_ids]
 
     def save_balances(self, source, target):
-        """Both in one statement, which goes out with the next: round trips less while the rows are locked."""
+        """Both in one statement."""
         self._cursor.later(
             "UPDATE accounts SET balance = CASE id WHEN %s THEN %s ELSE %s END WHERE id IN (%s, %s)",
             (source.id, source.balance, target.balance, source.id, target.id),
@@ -104,13 +107,17 @@ class Outbox:
         self._cursor = cursor
 
     def add(self, messages, request_id):
-        """Append the messages; give the id of the first."""
-        # One statement with placeholders only: PyMySQL then sends one multi-row INSERT.
-        self._cursor.executemany(
-            "INSERT INTO outbox (topic, message_key, payload, request_id) VALUES (%s, %s, %s, %s)",
-            [(*message, request_id) for message in messages],
+        """Append the messages, with what is sent next, COMMIT at the latest."""
+        rows = ", ".join(["(%s, %s, %s, %s)"] * len(messages))
+        self._cursor.later(
+            f"INSERT INTO outbox (topic, message_key, payload, request_id) VALUES {rows}",
+            [value for message in messages for value in (*message, request_id)],
         )
-        return self._cursor.lastrowid
+
+    def first_id(self):
+        """The id of the first message last appended, None if there is none. Sends what is held back."""
+        self._cursor.send_held()
+        return self._cursor.inserted_id
 
     def oldest(self, limit):
         """Rows of (id, topic, key, payload, request id, created at), oldest first.
@@ -200,7 +207,7 @@ class Answers:
         return answer
 
     def keep(self, scope, key, status, headers, body):
-        self._cursor.execute(
+        self._cursor.later(
             "UPDATE idempotency_keys SET status = %s, headers = %s, body = %s"
             " WHERE scope = %s AND idempotency_key = %s",
             (status, headers, body, scope, key),

@@ -16,8 +16,15 @@ class UnitOfWork:
         self._request_id = request_id
 
     def publish(self, events):
-        """Announce the events when, and only when, this unit of work commits; give the first one's sequence."""
-        return self.outbox.add([to_message(event) for event in events], self._request_id)
+        """Announce the events when, and only when, this unit of work commits."""
+        self.outbox.add([to_message(event) for event in events], self._request_id)
+
+    def sequence(self):
+        """Under which the first of the published events goes out, None where nothing was published.
+
+        To be asked once all is done, best after the COMMIT: before it, it costs a round trip.
+        """
+        return self.outbox.first_id()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What can be asked of the wallet. One use case, one unit of work: who calls opens it and, by leaving it, commits.
 
 Ids and times come from outside, so that a transaction that is tried again after a deadlock is the same one.
-Each gives what it made and the sequence under which that is announced (None where nothing is).
 """
 
 from wallet import domain
@@ -10,14 +9,15 @@ from wallet import domain
 def create_client(work, client_id, name, email, now):
     client = domain.new_client(client_id, name, email, now)
     work.clients.add(client)
-    return client, None
+    return client
 
 
 def create_account(work, account_id, client_id, now):
     client = work.clients.find(client_id)
     account, events = domain.open_account(account_id, client, now)
     work.accounts.add(account)
-    return account, work.publish(events)
+    work.publish(events)
+    return account
 
 
 def create_transaction(work, transaction_id, account_id_from, account_id_to, amount, now):
@@ -26,7 +26,8 @@ def create_transaction(work, transaction_id, account_id_from, account_id_to, amo
     transaction, events = domain.transfer(transaction_id, source, target, amount, now)
     work.accounts.save_balances(source, target)
     work.transactions.add(transaction)
-    return transaction, work.publish(events)
+    work.publish(events)
+    return transaction
 
 
 def announce_balances(work, account_ids):

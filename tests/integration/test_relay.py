@@ -35,7 +35,9 @@ def producer(kafka):
 def put(database, topic, *values, request_id=None):
     """Rows of the outbox; give the id of the first."""
     with database.transaction() as cursor:
-        return Outbox(cursor).add([(topic, "ana", text) for text in values], request_id)
+        outbox = Outbox(cursor)
+        outbox.add([(topic, "ana", text) for text in values], request_id)
+    return outbox.first_id()
 
 
 def waiting(database):
@@ -119,6 +121,7 @@ def late(wallet_database):
     with closing(wallet_database.connect()) as late, late.cursor() as cursor:
         late.begin()
         Outbox(cursor).add([("any", "ana", "late")], None)
+        cursor.send_held()
         yield late
 
 

@@ -135,10 +135,17 @@ def oldest(cursor):
     Outbox(cursor).oldest(2000)
 
 
+def append(cursor, messages, request_id=None):
+    """The messages in the outbox; give the id of the first."""
+    outbox = Outbox(cursor)
+    outbox.add(messages, request_id)
+    return outbox.first_id()
+
+
 @pytest.mark.parametrize("statement", [lock, save_balances, oldest])
 def test_a_small_table_too_is_read_by_its_key_lest_strangers_rows_be_waited_for(bank, statement):
     with bank.transaction() as cursor:
-        Outbox(cursor).add([("any", "a", "{}")] * 3, None)
+        append(cursor, [("any", "a", "{}")] * 3)
         explained = Explained(cursor)
 
         statement(explained)
@@ -148,11 +155,11 @@ def test_a_small_table_too_is_read_by_its_key_lest_strangers_rows_be_waited_for(
 
 def test_removing_what_was_acknowledged_does_not_wait_for_a_row_that_is_not_yet_committed(bank):
     with bank.transaction() as cursor:
-        first = Outbox(cursor).add([("any", "a", "{}")] * 3, None)
+        first = append(cursor, [("any", "a", "{}")] * 3)
 
     with closing(bank.connect()) as other, other.cursor() as open_cursor, bank.transaction() as cursor:
         other.begin()
-        Outbox(open_cursor).add([("any", "a", "{}")], None)
+        append(open_cursor, [("any", "a", "{}")])
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
         Outbox(cursor).remove([first, first + 1, first + 2])
         cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}")
@@ -189,7 +196,7 @@ def test_the_largest_balance_fits(bank):
 
 def test_messages_are_numbered_in_the_order_they_are_added(wallet_database):
     with wallet_database.transaction() as cursor:
-        first = Outbox(cursor).add([("any", "a", "1"), ("any", "a", "2")], "request 7")
+        first = append(cursor, [("any", "a", "1"), ("any", "a", "2")], "request 7")
 
     assert rows(wallet_database, "SELECT id, payload, request_id FROM outbox ORDER BY id") == (
         (first, "1", "request 7"),
@@ -199,27 +206,27 @@ def test_messages_are_numbered_in_the_order_they_are_added(wallet_database):
 
 def test_the_sequence_is_raised_without_leaving_a_row(wallet_database):
     with wallet_database.transaction() as cursor:
-        before = Outbox(cursor).add([("any", "a", "{}")], None)
+        before = append(cursor, [("any", "a", "{}")])
     to = before + 1_000_000
 
     with wallet_database.transaction() as cursor:
         Outbox(cursor).raise_sequence(to)
 
     with wallet_database.transaction() as cursor:
-        assert Outbox(cursor).add([("any", "a", "{}")], None) > to
+        assert append(cursor, [("any", "a", "{}")]) > to
     assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
 
 
 def test_the_sequence_is_never_lowered(wallet_database):
     with wallet_database.transaction() as cursor:
-        before = Outbox(cursor).add([("any", "a", "{}")], None)
+        before = append(cursor, [("any", "a", "{}")])
 
     with wallet_database.transaction() as cursor:
         Outbox(cursor).raise_sequence(before - 1_000)
         Outbox(cursor).raise_sequence(before)  # an id that is in use
 
     with wallet_database.transaction() as cursor:
-        assert Outbox(cursor).add([("any", "a", "{}")], None) > before
+        assert append(cursor, [("any", "a", "{}")]) > before
     assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
 
 
