@@ -211,4 +211,3 @@ def _parts(url):
             return parts
     form = "mysql://user:password@host:port/database"
     raise Misconfigured("A database URL", f"has the form {form}, special characters of a password as %XX")
-

@@ -29,6 +29,7 @@ def as_the_table_grows(runs):
 
 
 def while_a_backlog_is_read(runs):
+    system.fill_balances(1_000)
     latencies, rates = [], []
     for _ in range(runs):
         start = system.end_offset()
