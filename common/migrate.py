@@ -20,6 +20,7 @@ from common.mysql import Database, DatabaseUnavailable
 RETRY_SECONDS = 1
 SAY_SECONDS = 5
 LOCK_SECONDS = 5
+DBMATE_TRIES, ORPHAN_SECONDS = 3, 2
 MIGRATIONS_TABLE, SEEDS_TABLE = "schema_migrations", "seed_migrations"
 
 log = logging.getLogger("migrate")
@@ -97,7 +98,19 @@ def _dbmate(folder, table, verb):
         options.update(SSL_CERT_FILE=ca, SSL_CERT_DIR=os.devnull)
     # In the environment, not among the arguments: those anybody may read in `ps`.
     options["DATABASE_URL"] = _as_go_reads_it(owner_url(), tls=bool(ca))
-    child = subprocess.Popen(command, env={**os.environ, **options})
+    # One whose parent was killed works on without the lock. Each file may be done twice; who comes second to note it
+    # fails, and finds it done at the next try.
+    for tries_left in reversed(range(DBMATE_TRIES)):
+        if (code := _run(command, {**os.environ, **options})) == 0:
+            return
+        if tries_left:
+            log.info("dbmate failed; once more, in case another of an earlier start is still at work")
+            time.sleep(ORPHAN_SECONDS)
+    raise MigrationFailed(f"dbmate could not {verb} {folder} (exit code {code}); its own words stand above")
+
+
+def _run(command, variables):
+    child = subprocess.Popen(command, env=variables)
 
     def stop(*_):
         child.terminate()
@@ -106,8 +119,7 @@ def _dbmate(folder, table, verb):
     previous = signal.signal(signal.SIGTERM, stop)
     code = child.wait()
     signal.signal(signal.SIGTERM, previous)
-    if code:
-        raise MigrationFailed(f"dbmate could not {verb} {folder} (exit code {code}); its own words stand above")
+    return code
 
 
 def _as_go_reads_it(url, tls):

@@ -136,6 +136,34 @@ def test_a_sigkill_in_the_middle_does_not_block_the_next_start(service, url, dat
     assert value(database, "SELECT COUNT(*) FROM schema_migrations") == len(files(service, "migrations"))
 
 
+SLOW_MIGRATION = """-- migrate:up
+CREATE TABLE IF NOT EXISTS slow AS SELECT SLEEP(3) AS slept;
+
+-- migrate:down
+DROP TABLE slow;
+"""
+
+
+def test_a_dbmate_that_outlives_its_parent_does_not_block_the_next_start(urls, tmp_path):
+    database = Database(urls["balances"])
+    tables.drop_all(database)
+    (tmp_path / "1_slow.sql").write_text(SLOW_MIGRATION)
+    command = [sys.executable, "-c", f"from common import migrate; migrate.migrate({str(tmp_path)!r})"]
+    environment = {**os.environ, "DATABASE_URL": urls["balances"]}
+    killed = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    for line in killed.stdout:
+        if "Applying:" in line:
+            break
+    killed.kill()  # it alone, not its group
+    killed.wait(10)
+
+    after = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50)
+    killed.stdout.close()
+
+    assert after.returncode == 0, after.stdout + after.stderr
+    assert rows(database, "SELECT version FROM schema_migrations") == (("1",),)
+
+
 def test_a_migration_that_was_done_but_not_noted_is_no_obstacle(service, url, database):
     run_verb(service, url, "migrate")
     before = schema(database)
