@@ -19,10 +19,10 @@ BATCH_ROWS = 2000
 SECONDS_A_ROW, TURN_SECONDS = 0.001, 0.025
 LOOK_SECONDS = 0.5  # how often the outbox is looked at when nobody rings
 LEAD_SECONDS = 2  # how long a wait for the lead lasts before the stop is looked at again
-HUNG_SECONDS = 10  # a leader that is silent this long loses its connection, and with it the lead
+HUNG_SECONDS = 9  # a leader that is silent this long loses its connection, and with it the lead
 BLOCK_MS = 4_000  # for the first metadata of a topic
-REQUEST_MS, DELIVERY_MS = 5_000, 8_000
-ACK_SECONDS = 9  # longer than DELIVERY_MS, shorter than HUNG_SECONDS: a batch that waits out both keeps the lead
+REQUEST_MS, DELIVERY_MS = 5_000, 7_000
+ACK_SECONDS = 8  # longer than DELIVERY_MS, shorter than HUNG_SECONDS: a batch that waits out both keeps the lead
 RETRY_SECONDS = 1
 EXPIRED_AT_ONCE, EXPIRE_SECONDS = 500, 60
 

@@ -8,15 +8,15 @@ from typing import NamedTuple
 import pymysql
 
 from tests.faults.clients import Broken
-from tests.faults.proxy import COMMIT
+from tests.faults.proxy import COMMIT, COMMIT_BEHIND
 
 TERMINATED = (143, -15)  # an entrypoint that was still migrating, or a program that was just being loaded
-LOAD_SECONDS, RESTORE_SECONDS = 12, 60
+LOAD_SECONDS, LAST_SECONDS, RESTORE_SECONDS = 12, 0.5, 60
 # What a cut waits for: the words, whether the other side still hears them, the road.
 MOMENTS = {
-    "transfer-commit-unheard": (COMMIT, False, "wallet-mysql"),
-    "transfer-commit-unanswered": (COMMIT, True, "wallet-mysql"),
-    "inside-a-transfer": (b"INSERT INTO transactions", True, "wallet-mysql"),
+    "transfer-commit-unheard": (COMMIT_BEHIND, False, "wallet-mysql"),
+    "transfer-commit-unanswered": (COMMIT_BEHIND, True, "wallet-mysql"),
+    "inside-a-transfer": (b"FROM accounts FORCE INDEX", True, "wallet-mysql"),
     "removal-unheard": (b"DELETE outbox FROM", False, "wallet-mysql"),
     "removal-unanswered": (b"DELETE outbox FROM", True, "wallet-mysql"),
     "batch-commit-unheard": (COMMIT, False, "balances-mysql"),
@@ -81,6 +81,9 @@ def drawn(seed):
         else:
             fault = Fault(at, kind, "balances", round(rng.uniform(0.5, 3), 1))
         plan.faults.append(fault)
+    # The last one so late that hardly an event follows which would cover what it lost.
+    moment = rng.choice([moment for moment, (_, _, road) in MOMENTS.items() if road == "balances-mysql"])
+    plan.faults.append(Fault(LOAD_SECONDS - LAST_SECONDS, "cut-at", moment, LAST_SECONDS))
     return plan._replace(faults=sorted(plan.faults))
 
 

@@ -5,7 +5,8 @@ import threading
 from contextlib import suppress
 
 CHUNK_BYTES = 65536
-COMMIT = b"\x07\x00\x00\x00\x03COMMIT"  # as PyMySQL sends it: a packet's length and number, COM_QUERY, the statement
+# As PyMySQL sends a lone one: a packet's length and number, COM_QUERY, the statement. And one behind other statements.
+COMMIT, COMMIT_BEHIND = b"\x07\x00\x00\x00\x03COMMIT", b";\nCOMMIT"
 
 
 class Proxy:

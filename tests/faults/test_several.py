@@ -59,7 +59,7 @@ def test_accounts_that_a_hung_wallet_holds_are_free_again(scene):
     system.start("wallet-2", DATABASE_URL=f"mysql://wallet:wallet@127.0.0.1:{road.port}/wallet")
     system.await_ready("wallet-2")
 
-    road.hang_at(b"INSERT INTO transactions")
+    road.hang_at(b"FROM accounts FORCE INDEX")
     scene.transfer_in_the_background("wallet-2")
     assert road.sprung(10)
     system.pause("wallet-2")
