@@ -1,5 +1,6 @@
 """What a client may do with its connection: the limits that waitress does not hold by itself."""
 
+import logging
 import math
 import time
 
@@ -14,6 +15,8 @@ ANSWER_SECONDS = 30  # for an answer to be taken
 CROWDED_SECONDS = 2  # for either, and for the next request, when places are short
 PIPELINED = 4  # requests taken before the first is answered
 UNTAKEN_BYTES = 32 * 1024 * 1024  # answers held at once for clients that do not take them
+
+log = logging.getLogger("http")
 
 
 def keep_room(server, stop):
@@ -51,6 +54,7 @@ class _ProblemTask(ErrorTask):
             [("Content-Type", "application/problem+json")],
             problem(error.code, str(error.body)),
         )
+        log.info("request refused", extra={"status": error.code, "reason": str(error.body)[:200]})
         super().execute()
 
 

@@ -78,6 +78,7 @@ def test_what_is_no_request_gets_a_problem_document_and_leaves_nothing(service, 
     assert head.split()[1] == str(status).encode(), answer
     assert b"Content-Type: application/problem+json" in head
     assert json.loads(body)["status"] == status
+    assert service.lines("request refused")[-1]["status"] == status
     assert value(database, "SELECT COUNT(*) FROM clients") == 1
 
 
