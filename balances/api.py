@@ -10,7 +10,7 @@ from bottle import HTTPResponse, request
 
 from balances import projection, readiness
 from common.documents import serve_documents
-from common.json_api import BadRequest, json_app, number, page, query, rfc3339, to_json
+from common.json_api import BadRequest, json_app, number, page, query, rfc3339, serve_health, to_json
 from common.runner import THREADS
 
 PAGE = Path(__file__).with_name("page.html")
@@ -38,6 +38,7 @@ def create_app(database, status, token=""):
     """The app; `status` is the consumer's."""
     app = json_app(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION)
+    serve_health(app, lambda: readiness.look(database, status))
     waiting = threading.BoundedSemaphore(WAITING_THREADS)
 
     @app.get("/balances/<account_id>")
@@ -77,15 +78,6 @@ def create_app(database, status, token=""):
         rows = database.read(projection.page, after, limit)
         following = rows[-1].account_id if len(rows) == limit else None
         return {"balances": [_balance(row) for row in rows], "next": following}
-
-    @app.get("/health", open_to_all=True)
-    def health():
-        return {"status": "ok"}
-
-    @app.get("/ready", open_to_all=True)
-    def ready():
-        code, facts = readiness.look(database, status)
-        return HTTPResponse(to_json(facts), code, {"Content-Type": "application/json"})
 
     return app
 

@@ -62,6 +62,19 @@ def json_app(status_by_error, token=""):
     return app
 
 
+def serve_health(app, look):
+    """Answer /health while the process serves, and /ready with what `look()` gives: an HTTP status and facts."""
+
+    @app.get("/health", open_to_all=True)
+    def health():
+        return {"status": "ok"}
+
+    @app.get("/ready", open_to_all=True)
+    def ready():
+        status, facts = look()
+        return HTTPResponse(to_json(facts), status, {"Content-Type": "application/json"})
+
+
 def json_object():
     """The request's body, which must be a JSON object, whatever its Content-Type says; numbers come as Decimal."""
     refuse_other_sites()

@@ -11,7 +11,7 @@ from uuid import uuid4
 from bottle import HTTPResponse, request
 
 from common.documents import serve_documents
-from common.json_api import BadRequest, json_app, json_object, number, page, rfc3339, to_json
+from common.json_api import BadRequest, json_app, json_object, number, page, rfc3339, serve_health, to_json
 from common.mysql import repeat_on_conflict
 from wallet import readiness, use_cases
 from wallet.domain import (
@@ -51,6 +51,7 @@ def create_app(database, status, committed, token=""):
     """The app; `status` is the relay's, `committed()` is called after each commit that left something to relay."""
     app = json_app(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION)
+    serve_health(app, lambda: readiness.look(database, status))
 
     @app.post("/clients")
     def create_client():
@@ -141,15 +142,6 @@ def create_app(database, status, committed, token=""):
             "amount": number(transaction.amount),
             "created_at": rfc3339(transaction.created_at),
         }
-
-    @app.get("/health", open_to_all=True)
-    def health():
-        return {"status": "ok"}
-
-    @app.get("/ready", open_to_all=True)
-    def ready():
-        code, facts = readiness.look(database, status)
-        return HTTPResponse(to_json(facts), code, {"Content-Type": "application/json"})
 
     return app
 
