@@ -4,7 +4,7 @@ so that MySQL is not the one to find out."""
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
@@ -81,6 +81,9 @@ def parse(record):
 def _balance(account_id, balance, sequence, moment, creation=False):
     if not 1 <= len(account_id) <= ID_CHARACTERS or account_id[-1] == " " or not account_id.isprintable():
         raise UnreadableMessage("an account id has 1 to 255 printable characters and does not end in a space")
+    if sequence is None and balance.is_finite() and balance.adjusted() < INTEGER_DIGITS:
+        # The original reckons in floats (1166.67 - 0.1 is 1166.5700000000002 there), and its column rounds, half up.
+        balance = balance.quantize(CENT, ROUND_HALF_UP)
     # msgspec takes "NaN" and "Infinity", as text, for a Decimal too. And adjusted() is the place of the first digit: it
     # bounds the number before anything is computed with it.
     if not balance.is_finite() or (balance and not (-2 <= balance.adjusted() < INTEGER_DIGITS and not balance % CENT)):

@@ -71,6 +71,27 @@ def test_the_originals_events_without_headers_have_no_sequence_and_the_time_of_t
     assert {each.updated_at for each in sent} == {datetime(2026, 11, 22, 11, 42, 20, 987000)}
 
 
+@pytest.mark.parametrize(
+    ("written", "held"),
+    [
+        ("1166.5700000000002", "1166.57"),
+        ("1100.1499999999999", "1100.15"),
+        ("2.842170943040401e-14", "0"),
+        ("0.005", "0.01"),
+    ],
+)
+def test_the_originals_floats_are_rounded_to_the_cent_as_its_column_does(written, held):
+    (balance,) = parse(record(announced(written), headers=[]))
+
+    assert balance.balance == Decimal(held)
+
+
+@pytest.mark.parametrize("written", ["9999999999999.999", "1e13", "1e400000"])
+def test_what_is_too_large_after_the_rounding_is_unreadable(written):
+    with pytest.raises(UnreadableMessage):
+        parse(record(announced(written), headers=[]))
+
+
 def test_unknown_fields_white_space_and_other_headers_are_of_no_interest():
     value = b'\n{ "Payload" : {"balance": 1, "account_id": "a1", "x": {}}, "Name": "BalanceAnnounced", "y": [1] }'
 
