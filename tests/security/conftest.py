@@ -68,8 +68,8 @@ def mysql_port(authority, tmp_path_factory):
     mysqld = _needed("MYSQLD")
     folder, port = tmp_path_factory.mktemp("mysql"), free_port()
     options = ["--no-defaults", *(["--user=root"] if os.geteuid() == 0 else []), f"--datadir={folder / 'data'}"]
-    if install := shutil.which("mariadb-install-db"):
-        _run(install, *options, "--skip-test-db")
+    if "MariaDB" in subprocess.run([mysqld, "--version"], capture_output=True, text=True, check=True).stdout:
+        _run(shutil.which("mariadb-install-db"), *options, "--skip-test-db")
     else:
         _run(mysqld, *options, "--initialize-insecure")
     statements = (ROOT / "docker" / "mysql" / "init.sql").read_text(encoding="utf-8")

@@ -118,6 +118,12 @@ def test_a_service_sends_its_password_to_nobody_it_does_not_trust(mysql_port, st
         database.connect()
 
 
+def test_a_connection_over_tls_serves_again_and_again(environment_of, mysql_port):
+    database = Database(mysql_url("wallet", mysql_port), environment_of("wallet")["MYSQL_SSL_CA"])
+
+    assert len({database.read(connection_id) for _ in range(3)}) == 1
+
+
 def test_a_failed_migration_does_not_print_the_password(environment_of, mysql_port, tmp_path):
     run_verb("wallet", "migrate", environment_of("wallet"), tmp_path / "migrate.log")
     service_itself = mysql_url("wallet", mysql_port)  # who may not drop a table
@@ -141,6 +147,11 @@ def test_a_url_that_cannot_be_read_is_not_printed(password, environment_of, tmp_
     assert code == 1
     assert log.read_text().startswith("A database URL has the form mysql://user:password@host:port/database")
     assert_no_secret(log.read_text())
+
+
+def connection_id(cursor):
+    cursor.execute("SELECT CONNECTION_ID()")
+    return cursor.fetchone()
 
 
 def run_verb(service, verb, environment, log):
