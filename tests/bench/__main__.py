@@ -20,6 +20,7 @@ BENCHMARKS = {
     "events": events.over_1000_accounts,
     "spread": events.over_100000_accounts,
     "query-growth": queries.as_the_table_grows,
+    "event-growth": events.as_the_table_grows,
     "transfer-growth": transfers.as_the_tables_grow,
     "outage": transfers.after_an_outage_with_a_million_rows,
     "instances": events.by_three_balances_over_six_partitions,  # last: the topic keeps its six partitions

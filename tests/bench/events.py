@@ -12,7 +12,11 @@ from tests.bench.figures import Figure
 
 
 def over_1000_accounts(runs):
-    rates, memory, bare = _consumed(events=200_000 * runs, accounts=1_000, windows=runs)
+    start = system.end_offset()
+    rates, memory = _consumed(events=200_000 * runs, accounts=1_000, windows=runs)
+    system.local("stop", "balances")
+    bare = [_bare_loop(start, 200_000) for _ in range(2)]
+    system.local("start", "balances")
     return [
         Figure("events/s over 1,000 accounts", "events/s", rates, 40_000),
         Figure("bare loop of poll and json.loads", "events/s", bare),
@@ -23,13 +27,22 @@ def over_1000_accounts(runs):
 
 
 def over_100000_accounts(runs):
-    rates, _, _ = _consumed(events=100_000 * runs, accounts=100_000, windows=runs)
+    rates, _ = _consumed(events=100_000 * runs, accounts=100_000, windows=runs)
     return [Figure("events/s over 100,000 accounts", "events/s", rates, 15_000)]
+
+
+def as_the_table_grows(runs):
+    figures = []
+    for rows in (1_000, 100_000, 1_000_000):
+        system.fill_balances(rows)
+        rates, _ = _consumed(events=100_000 * runs, accounts=1_000, windows=runs)
+        figures.append(Figure(f"events/s over 1,000 accounts of {rows:,}", "events/s", rates))
+    return figures
 
 
 def by_three_balances_over_six_partitions(runs):
     system.partitions(6)
-    one, _, _ = _consumed(events=300_000, accounts=1_000, windows=1)
+    one, _ = _consumed(events=300_000, accounts=1_000, windows=1)
     several = [_consumed(events=300_000, accounts=1_000, windows=1, instances=3)[0][0] for _ in range(min(runs, 3))]
     return [
         Figure("events/s of one Balances over six partitions", "events/s", one),
@@ -38,13 +51,12 @@ def by_three_balances_over_six_partitions(runs):
 
 
 def _consumed(events, accounts, windows, instances=1):
-    """(events/s in each window, memory in MB after each window, events/s of the bare loop)."""
+    """(events/s in each window, memory in MB after each window)."""
     names = ["balances", *(f"balances-{number}" for number in range(2, instances + 1))]
     start = system.end_offset()
     system.wait_until(lambda: system.stored_offset() >= start)
     system.local("stop", "balances")
     system.produce(events, accounts)
-    bare = [_bare_loop(start, min(events, 200_000)) for _ in range(2)] if instances == 1 else []
     for name in names:
         system.local("start", name)
     rates, memory = [], []
@@ -64,7 +76,7 @@ def _consumed(events, accounts, windows, instances=1):
             memory.append(system.memory_mb("balances"))
     for name in names[1:]:
         system.local("stop", name)
-    return rates, memory, bare
+    return rates, memory
 
 
 def _bare_loop(start, events):
