@@ -99,8 +99,8 @@ def _dbmate(folder, table, verb):
     # In the environment, not among the arguments: those anybody may read in `ps`.
     options["DATABASE_URL"] = _as_go_reads_it(owner_url(), tls=bool(ca))
     # One whose parent was killed works on without the lock. Each file may be done twice; who comes second to note it
-    # fails, and finds it done at the next try.
-    for tries_left in reversed(range(DBMATE_TRIES)):
+    # fails, and finds it done at the next try. But a rollback said twice may go back two steps.
+    for tries_left in reversed(range(1 if verb == "rollback" else DBMATE_TRIES)):
         if (code := _run(command, {**os.environ, **options})) == 0:
             return
         if tries_left:
