@@ -201,7 +201,11 @@ end() { # end NAME: SIGTERM, and SIGKILL for what does not end by itself
 running() { # its pid lives and is still that program: pids are given out again
   local pid command
   pid=$(pid_of "$1") || return 1
-  if [ -d /proc/self ]; then command=$(tr '\0' ' ' <"/proc/$pid/cmdline"); else command=$(ps -ww -o args= -p "$pid"); fi
+  for _ in {1..5}; do # nothing is told for a moment while one program becomes another
+    if [ -d /proc/self ]; then command=$(tr '\0' ' ' <"/proc/$pid/cmdline"); else command=$(ps -ww -o args= -p "$pid"); fi
+    { [ -z "$command" ] && kill -0 "$pid"; } || break
+    sleep 0.05
+  done
   case $(kind_of "$1"):$command in
     mysql:*"--datadir=$LOCAL_DIR/mysql "* | kafka:*" $LOCAL_DIR/kafka.properties"*) ;;
     wallet:*entrypoint.sh\ wallet* | wallet:*-m\ wallet*) ;;

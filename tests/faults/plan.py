@@ -82,8 +82,10 @@ def drawn(seed):
             fault = Fault(at, kind, "balances", round(rng.uniform(0.5, 3), 1))
         plan.faults.append(fault)
     # The last one so late that hardly an event follows which would cover what it lost.
-    moment = rng.choice([moment for moment, (_, _, road) in MOMENTS.items() if road == "balances-mysql"])
-    plan.faults.append(Fault(LOAD_SECONDS - LAST_SECONDS, "cut-at", moment, LAST_SECONDS))
+    moments = [moment for moment, (_, _, road) in MOMENTS.items() if road == "balances-mysql"]
+    late = [Fault(LOAD_SECONDS - LAST_SECONDS, "cut-at", moment, LAST_SECONDS) for moment in moments]
+    late.append(Fault(LOAD_SECONDS - 2 * LAST_SECONDS, "restore", "balances", 2 * LAST_SECONDS))
+    plan.faults.append(rng.choice(late))
     return plan._replace(faults=sorted(plan.faults))
 
 
