@@ -60,7 +60,7 @@ print_what_to_try() {
   wallet=http://127.0.0.1:$(port_of wallet) balances=http://127.0.0.1:$(port_of balances)
   printf '%s\n' "" "Wallet    $wallet" "Balances  $balances" "" "A transfer, and the balance that it leaves:" "" \
     "  curl -s $wallet/transactions -d '{\"account_id_from\": \"$from\", \"account_id_to\": \"$to\", \"amount\": 1}'" \
-    "  curl -s $balances/balances/$from" "" "Stop it with ./local.sh down"
+    "  sleep 1; curl -s $balances/balances/$from" "" "Stop it with ./local.sh down"
 }
 
 take_down() {
