@@ -10,7 +10,7 @@ from bottle import HTTPResponse, request
 
 from balances import projection, readiness
 from common.documents import serve_documents
-from common.json_api import BadRequest, json_app, number, page, query, rfc3339, serve_health, to_json
+from common.json_api import BadRequest, json_app, json_line, number, page, query, rfc3339, serve_health
 from common.runner import THREADS
 
 PAGE = Path(__file__).with_name("page.html")
@@ -48,7 +48,7 @@ def create_app(database, status, token=""):
             row = wait_for(sequence, account_id)
         if row is None:
             raise BalanceNotFound(account_id)
-        body = to_json(_balance(row))
+        body = json_line(_balance(row))
         etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
         headers = {"Content-Type": "application/json", "Sequence": str(row.sequence), "ETag": etag}
         known = request.environ.get("HTTP_IF_NONE_MATCH")

@@ -72,7 +72,7 @@ def serve_health(app, look):
     @app.get("/ready", open_to_all=True)
     def ready():
         status, facts = look()
-        return HTTPResponse(to_json(facts), status, {"Content-Type": "application/json"})
+        return HTTPResponse(json_line(facts), status, {"Content-Type": "application/json"})
 
 
 def json_object():
@@ -132,9 +132,14 @@ def rfc3339(moment):
     return moment.isoformat(timespec="microseconds") + "Z"
 
 
+def json_line(body):
+    """The body of an answer as bytes: a line, as the original's are, so that a terminal's prompt stands below it."""
+    return to_json(body) + b"\n"
+
+
 def problem(status, detail):
     """A problem document as bytes."""
-    return to_json({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail})
+    return json_line({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail})
 
 
 def logged(app):
@@ -178,7 +183,7 @@ def _as_json(status_by_error):
                 return _problem_response(status, _detail(error), **_HEADERS_BY_STATUS.get(status, {}))
             if isinstance(body, dict):
                 response.content_type = "application/json"
-                return to_json(body)
+                return json_line(body)
             return body
 
         return answered

@@ -11,7 +11,7 @@ from uuid import uuid4
 from bottle import HTTPResponse, request
 
 from common.documents import serve_documents
-from common.json_api import BadRequest, json_app, json_object, number, page, rfc3339, serve_health, to_json
+from common.json_api import BadRequest, json_app, json_line, json_object, number, page, rfc3339, serve_health
 from common.mysql import repeat_on_conflict
 from wallet import readiness, use_cases
 from wallet.domain import (
@@ -99,7 +99,7 @@ def create_app(database, status, committed, token=""):
                     request.environ["remark"] = "replayed"
                     return HTTPResponse(body, status, {**json.loads(headers), "Idempotent-Replayed": "true"})
                 thing = use_case(work)
-                body = to_json(as_body(thing))
+                body = json_line(as_body(thing))
                 if key:
                     scope, name, _ = key
                     work.answers.keep(scope, name, 201, json.dumps(headers_of(thing, work)), body)

@@ -80,7 +80,7 @@ def test_a_balance_is_told_as_the_number_it_is(get, database, account_id):
 
     assert answer.status_code == 200
     assert answer.text == (
-        f'{{"account_id":"{account_id}","balance":899.5,"updated_at":"2026-11-22T11:42:20.123456Z"}}'
+        f'{{"account_id":"{account_id}","balance":899.5,"updated_at":"2026-11-22T11:42:20.123456Z"}}\n'
     )
 
 

@@ -100,13 +100,13 @@ def test_a_transfer_moves_the_money_and_announces_it_in_the_originals_bytes(wall
 
     transaction_id, sequence = answer.json()["id"], int(answer.headers["Sequence"])
     assert answer.status_code == 201
-    assert answer.text == (f'{{"id":"{transaction_id}","account_id_from":"a","account_id_to":"b","amount":0.5}}')
+    assert answer.text == (f'{{"id":"{transaction_id}","account_id_from":"a","account_id_to":"b","amount":0.5}}\n')
     assert balances_in(database) == {"a": Decimal("99.50"), "b": Decimal("0.50")}
     updated = (
         '{"Name":"BalanceUpdated","Payload":{"account_id_from":"a","account_id_to":"b",'
         '"balance_account_id_from":99.5,"balance_account_id_to":0.5}}'
     )
-    created = f'{{"Name":"TransactionCreated","Payload":{answer.text}}}'
+    created = f'{{"Name":"TransactionCreated","Payload":{answer.text.rstrip()}}}'
     assert rows(database, "SELECT id, topic, message_key, payload, request_id FROM outbox ORDER BY id") == (
         (sequence, "balances", "a", updated, "request-7"),
         (sequence + 1, "transactions", "a", created, "request-7"),
@@ -127,7 +127,7 @@ def test_an_amount_is_exact_however_it_is_written(wallet, written, told):
     answer = wallet("POST", "/transactions", data=f'{{"account_id_from":"a","account_id_to":"b","amount":{written}}}')
 
     assert answer.status_code == 201
-    assert answer.text.endswith(f'"amount":{told}}}')
+    assert answer.text.endswith(f'"amount":{told}}}\n')
 
 
 def test_the_content_type_is_nobodys_business(wallet):

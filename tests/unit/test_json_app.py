@@ -36,7 +36,7 @@ def test_a_dict_becomes_a_json_body_with_its_decimals_exact():
     status, headers, body = call("/there", route=lambda: {"balance": number(Decimal("899.50")), "name": "José"})
 
     assert (status, headers["Content-Type"]) == (200, "application/json")
-    assert body == '{"balance":899.5,"name":"José"}'.encode()
+    assert body == '{"balance":899.5,"name":"José"}\n'.encode()
 
 
 @pytest.mark.parametrize(
