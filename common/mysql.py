@@ -3,6 +3,7 @@
 import re
 import select
 import threading
+import time
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
@@ -15,8 +16,9 @@ CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
 LOCK_WAIT_SECONDS = 5
 # After so long a silence MySQL ends the session: a process that hangs in a transaction would keep its rows locked, and
-# the partitions that another takes over from it with them. An idle connection is replaced at its next use.
-SILENT_SECONDS = 6
+# the partitions that another takes over from it with them. An idle connection is replaced at its next use; a little
+# earlier, lest MySQL ends it just as it is used.
+SILENT_SECONDS, IDLE_SECONDS = 6, 5
 CONFLICT_TRIES = 10
 
 DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
@@ -96,11 +98,12 @@ class Database:
         return connection
 
     def _connection(self):
-        """This thread's connection. One that MySQL has ended meanwhile is replaced before anything is said on it."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None and _is_silent(connection):
-            return connection
+        """This thread's connection. One that MySQL has ended meanwhile, or soon will, is replaced before it is used."""
+        connection, now = getattr(self._local, "connection", None), time.monotonic()
         if connection is not None:
+            if now < self._local.idle_at and _is_silent(connection):
+                self._local.idle_at = now + IDLE_SECONDS
+                return connection
             self._forget(connection)
         connection = self.connect()
         try:
@@ -108,7 +111,7 @@ class Database:
                 cursor.execute("SET SESSION wait_timeout = %s", (SILENT_SECONDS,))
         except (pymysql.Error, OSError) as error:
             raise translated(error) from error
-        self._local.connection = connection
+        self._local.connection, self._local.idle_at = connection, now + IDLE_SECONDS
         return connection
 
     def _roll_back(self, connection):

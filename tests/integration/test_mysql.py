@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from common.mysql import SILENT_SECONDS, Database, DatabaseUnavailable
+from common.mysql import IDLE_SECONDS, SILENT_SECONDS, Database, DatabaseUnavailable
 from tests.integration.tables import execute, value
 
 
@@ -24,9 +24,18 @@ def test_the_rows_of_a_transaction_that_hangs_are_free_again(balances_database, 
     assert value(other, "SELECT balance FROM balances") == 11
 
 
-def test_a_connection_that_mysql_has_ended_is_replaced_at_its_next_use(balances_database):
+@pytest.mark.parametrize("seconds", [SILENT_SECONDS + 1, (IDLE_SECONDS + SILENT_SECONDS) / 2], ids=["has", "soon will"])
+def test_a_connection_that_mysql_has_ended_or_soon_will_is_replaced_at_its_next_use(balances_database, seconds):
     before = value(balances_database, "SELECT CONNECTION_ID()")
 
-    time.sleep(SILENT_SECONDS + 1)
+    time.sleep(seconds)
 
     assert value(balances_database, "SELECT CONNECTION_ID()") != before
+
+
+def test_a_connection_in_use_is_kept(balances_database):
+    before = value(balances_database, "SELECT CONNECTION_ID()")
+
+    for _ in range(3):
+        time.sleep(IDLE_SECONDS / 2)
+        assert value(balances_database, "SELECT CONNECTION_ID()") == before
