@@ -176,7 +176,8 @@ def reconcile(options):
         answer, sentences = {**report.facts(), "announce_needed": announce_needed}, report.sentences()
     print(to_json(answer).decode("utf-8") if options.json else "\n".join(map(_printable, sentences)))
     if answer["verdict"] == "right" and answer["announce_needed"]:
-        print("announce_needed in /ready stays: it takes DATABASE_URL to clear it", file=sys.stderr)
+        reason = "more was lost meanwhile, announce and look again" if database else "it takes DATABASE_URL to clear it"
+        print(f"announce_needed in /ready stays: {reason}", file=sys.stderr)
     raise SystemExit(EXIT_CODES[answer["verdict"]])
 
 

@@ -104,8 +104,9 @@ def compare(wallet, balances, say, clock=time):
     """
     report = Report()
     differing = _differing(wallet, balances, report, say, clock)
-    while suspects := list(islice(differing, SUSPECTS)):
+    while suspects := dict.fromkeys(islice(differing, SUSPECTS)):  # each once, in order
         _judge(suspects, wallet, balances, report, clock)
+        _count(suspects, report)
         if len(report.wrong) + len(report.unsettled) >= SUSPECTS:
             report.complete = False
             break
@@ -113,16 +114,17 @@ def compare(wallet, balances, say, clock=time):
 
 
 def _differing(wallet, balances, report, say, clock):
-    """The ids of the accounts that differ at first sight; counts all of them."""
+    """The ids of the accounts that differ at first sight; counts the others."""
     say_at = clock.monotonic() + SAY_SECONDS
     # Should MySQL's order not be Python's for some odd id, the account is a suspect, no more.
     both = merge(wallet.accounts(), balances.balances(), key=itemgetter(0))
     for account_id, sides in groupby(both, key=itemgetter(0)):
         known = {side: balance for _, side, balance in sides}
-        report.accounts += "wallet" in known
-        report.balances += "balances" in known
         if len(known) < 2 or known["wallet"] != known["balances"]:
             yield account_id
+        else:
+            report.accounts += 1
+            report.balances += 1
         if clock.monotonic() >= say_at:
             say_at = clock.monotonic() + SAY_SECONDS
             say(f"{report.accounts} accounts compared")
@@ -142,6 +144,13 @@ def _judge(suspects, wallet, balances, report, clock):
             elif arrived:
                 report.wrong[account_id] = known.pop(account_id)
     report.unsettled.update(known)
+
+
+def _count(suspects, report):
+    for account_id in suspects:
+        reading = report.wrong.get(account_id) or report.unsettled.get(account_id)  # neither: it was found right
+        report.accounts += reading is None or reading.held is not None
+        report.balances += reading is None or reading.balance is not None
 
 
 def _readings(account_ids, wallet, balances):

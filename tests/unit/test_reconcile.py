@@ -106,7 +106,16 @@ def test_an_account_opened_between_the_two_lists_is_no_orphan():
 
     report = judged(world)
 
-    assert report.verdict == "right"
+    assert (report.verdict, report.accounts, report.balances) == ("right", 2, 2)
+
+
+def test_a_balance_that_comes_while_it_is_waited_for_is_counted():
+    world = World({"a": 900, "b": 1100})
+    world.balances = lambda: iter([])
+
+    report = judged(world)
+
+    assert (report.verdict, report.accounts, report.balances) == ("right", 2, 2)
 
 
 def test_accounts_listed_in_another_order_are_looked_at_one_by_one():
