@@ -5,8 +5,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from common.mysql import upserted
-
 # `sequence` is assigned last: MySQL assigns from left to right, and what stands before compares with the old one.
 _NEWER = """
     INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
@@ -43,7 +41,7 @@ def apply(cursor, balances):
         # In order of their keys, so that two consumers that meet cannot deadlock.
         cursor.executemany(statement, sorted(rows, key=itemgetter(0)))
         if statement is _NEWER:
-            stale += max(0, len(rows) - upserted(cursor))
+            stale += max(0, len(rows) - cursor.upserted)
     return stale
 
 

@@ -14,7 +14,7 @@ import msgspec
 from bottle import Bottle, HTTPResponse, request, response
 
 from common.access import CrossSite, Guard, Unauthorized, refuse_other_sites
-from common.mysql import Conflict, DatabaseUnavailable
+from common.mysql import Conflict, DatabaseUnavailable, OutcomeUnknown
 
 BODY_BYTES = 64 * 1024
 PAGE_SIZE, PAGE_SIZE_LIMIT = 100, 1000
@@ -178,7 +178,7 @@ def _as_json(status_by_error):
                 _refuse_broken_utf8(request.environ["bottle.raw_path"])
                 body = route(*args, **kwargs)
             except errors as error:
-                request.environ["remark"] = type(error).__name__  # for the metrics
+                request.environ["outcome"] = type(error).__name__  # for the metrics
                 status = next(status for kind, status in status_by_error.items() if isinstance(error, kind))
                 return _problem_response(status, _detail(error), **_HEADERS_BY_STATUS.get(status, {}))
             if isinstance(body, dict):
@@ -201,8 +201,15 @@ def _refuse_broken_utf8(path):
 
 
 def _detail(error):
-    if isinstance(error, (Conflict, DatabaseUnavailable)):  # what they say is no business of the client's
-        return "the database is not available; nothing is known to be lost"
+    # What the database says is not for the client: it may name hosts and tables.
+    if isinstance(error, OutcomeUnknown):
+        return (
+            "outcome unknown: the database connection was lost during the commit; retry with the same Idempotency-Key"
+        )
+    if isinstance(error, DatabaseUnavailable):
+        return "the database is not available; nothing was changed"
+    if isinstance(error, Conflict):
+        return "other requests were in the way too often; nothing was changed"
     return str(error)
 
 

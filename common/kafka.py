@@ -1,9 +1,13 @@
-"""What both services say to Kafka alike: how to reach it, and which topics there are to be."""
+"""What both services need of Kafka: how to reach it, the topics, and what kafka-python offers only in private parts."""
 
 import logging
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
 
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from common import environment
 
@@ -11,10 +15,10 @@ log = logging.getLogger("kafka-topics")
 
 # A floor for the protocol's version: with it a client is made at once, broker or none, and connects in the background.
 API_VERSION = (3, 9)
-REACH_MS, CREATE_MS = 3_000, 5_000  # the library's 30 s would be a silence that looks like a stuck thread
+REACH_MS, REQUEST_MS = 3_000, 3_000  # the library's 30 s would be a silence that looks like a stuck thread
 
 
-def client_options(bootstrap_servers, security=None):
+def client_options(bootstrap_servers: str, security: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         **(security or {}),
         "bootstrap_servers": bootstrap_servers.split(","),
@@ -25,10 +29,10 @@ def client_options(bootstrap_servers, security=None):
     }
 
 
-def security():
-    """How the environment says that the brokers and we prove to each other who we are: options of every client."""
+def security() -> dict[str, Any]:
+    """The options of every client that say how it and the brokers authenticate each other, from the environment."""
     protocol = environment.choice("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-    options = {"security_protocol": protocol}
+    options: dict[str, Any] = {"security_protocol": protocol}
     if protocol.endswith("SSL"):
         options["ssl_cafile"] = environment.ca_file("KAFKA_SSL_CA_FILE")  # None: those that the system trusts
     if protocol.startswith("SASL"):
@@ -40,32 +44,69 @@ def security():
     return options
 
 
-def ensure_topics(options, topics, partitions, replication):
-    """Create the topics that are missing. Raises KafkaError while Kafka cannot be reached; a refusal is logged."""
-    admin = _Admin(**{**options, "bootstrap_timeout_ms": REACH_MS, "request_timeout_ms": CREATE_MS})
-    try:
-        for topic in topics:
-            try:
-                admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": replication}})
-                log.info("topic created", extra={"topic": topic, "partitions": partitions})
-            except TopicAlreadyExistsError:
-                pass
-            except KafkaTimeoutError:
+class Topics:
+    """The topics that a service needs: made where they are missing, and the way to see whether Kafka can be reached."""
+
+    def __init__(self, options: dict[str, Any], names: Sequence[str], partitions: int, replication: int) -> None:
+        self._options = {**options, "bootstrap_timeout_ms": REACH_MS, "request_timeout_ms": REQUEST_MS}
+        self._names = list(names)
+        self._new = {"num_partitions": partitions, "replication_factor": replication}
+        self._admin: _Admin | None = None
+
+    def ensure(self) -> None:
+        """Ask Kafka for the topics and create the missing ones. Raises KafkaError while Kafka cannot be reached.
+
+        A refusal to create one is logged, not raised: an administrator may have to create the topics.
+        """
+        try:
+            if self._admin is None:
+                self._admin = _Admin(**self._options)
+            for topic in self._admin.describe_topics(self._names):
+                if topic["error_code"] == UnknownTopicOrPartitionError.errno:
+                    self._create(self._admin, topic["name"])
+        except KafkaError:
+            self.close()  # this client may wait long before it connects again; a new one does it at once
+            raise
+
+    def _create(self, admin: "_Admin", topic: str) -> None:
+        try:
+            admin.create_topics({topic: self._new})
+            log.info("topic created", extra={"topic": topic, "partitions": self._new["num_partitions"]})
+        except TopicAlreadyExistsError:
+            pass
+        except KafkaTimeoutError:
+            raise
+        except KafkaError as error:
+            if error.retriable:
                 raise
-            except KafkaError as error:
-                if error.retriable:
-                    raise
-                log.warning("topic not created", extra={"topic": topic, "reason": str(error)})
-    finally:
-        admin.close()
+            log.warning("topic not created", extra={"topic": topic, "reason": str(error)})
+
+    def close(self) -> None:
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
 
 
-class _Admin(KafkaAdminClient):
+def ensure_topics(options: dict[str, Any], names: Sequence[str], partitions: int, replication: int) -> None:
+    """Create the topics that are missing. Raises KafkaError while Kafka cannot be reached; a refusal is logged."""
+    with closing(Topics(options, names, partitions, replication)) as topics:
+        topics.ensure()
+
+
+def discard_producer(producer: KafkaProducer) -> None:
+    """Close the producer at once, with all it still holds: what was not acknowledged is sent by the next producer."""
+    try:
+        producer.close(timeout=0)
+    except KafkaError:  # its flush gave up, and close() with it, before it stopped the thread that sends
+        producer._sender.force_close()
+
+
+class _Admin(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
     """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time."""
 
     _closed = False  # what its close() looks at, and sets only after it has reached a broker
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         try:
             super().__init__(**options)
         except KafkaTimeoutError:

@@ -65,7 +65,7 @@ def metered(app, counts, look):
     """The Bottle app with its requests counted, and told at /metrics.
 
     `look(requests)` gives the service's own metric families; it gets {(method, route, status, remark): how many}. The
-    remark is what a route left in its `environ`, as the name of a refusal, or "".
+    outcome is what a route left in its `environ`, as the name of a refusal, or "".
     """
 
     @app.get("/metrics")
@@ -91,7 +91,7 @@ def metered(app, counts, look):
             seconds = time.perf_counter() - started
             route = environ.get("bottle.route")
             where = (route.method, route.rule) if route else NO_ROUTE
-            counts.add(("requests", *where, answered, environ.get("remark", "")))
+            counts.add(("requests", *where, answered, environ.get("outcome", "")))
             counts.add(("durations", *where, _BUCKET_NAMES[bisect_left(BUCKETS, seconds)]))
             counts.add(("seconds", *where), seconds)
 

@@ -9,16 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from pathlib import Path
 
-import pymysql
-
-from common import environment
-from common.mysql import Database, DatabaseUnavailable
+from common import environment, mysql_url
+from common.mysql import SESSION_SQL_MODE, Connection, Database, DatabaseUnavailable, own_errors
+from common.mysql_errors import code_of
 
 RETRY_SECONDS = 1
-SAY_SECONDS = 5
+PROGRESS_SECONDS = 5
 LOCK_SECONDS = 5
 DBMATE_TRIES, ORPHAN_SECONDS = 3, 2
 MIGRATIONS_TABLE, SEEDS_TABLE = "schema_migrations", "seed_migrations"
@@ -30,89 +30,95 @@ class MigrationFailed(SystemExit):
     pass
 
 
-def migrate(folder, table=MIGRATIONS_TABLE):
-    """Wait for MySQL without limit, then apply what is missing of the folder's migrations."""
-    _with_lock(lambda: _dbmate(folder, table, "migrate"))
+def migrate(folder: Path, table: str = MIGRATIONS_TABLE) -> None:
+    """Wait for MySQL without limit, then apply the missing migrations of the folder."""
+    _with_lock(lambda connection: _dbmate(connection, folder, table, "migrate"))
 
 
-def rollback(folder, table=MIGRATIONS_TABLE):
+def rollback(folder: Path, table: str = MIGRATIONS_TABLE) -> None:
     """Take back the newest migration."""
-    _with_lock(lambda: _dbmate(folder, table, "rollback"))
+    _with_lock(lambda connection: _dbmate(connection, folder, table, "rollback"))
 
 
-def owner_url():
-    """The URL of the user who may change tables; the service's own user need not be."""
+def migrations_url() -> str:
+    """The URL of the user who may change tables; the service's own user need not be allowed to."""
     return environment.text("MIGRATIONS_DATABASE_URL", environment.text("DATABASE_URL"))
 
 
-def wait_for_mysql():
-    """A connection as the migrations' user, as soon as there is one. Ends the process on what no wait will mend."""
-    database = Database(owner_url(), environment.ca_file("MYSQL_SSL_CA"))
-    said_at = None
+def wait_for_mysql() -> Connection:
+    """A connection as the user of the migrations, as soon as there is one."""
+    database = Database(migrations_url(), environment.ca_file("MYSQL_SSL_CA"))
+    reported_at = None
     while True:
         try:
             return database.connect()
         except DatabaseUnavailable as error:
-            if said_at is None or time.monotonic() - said_at >= SAY_SECONDS:
-                said_at = time.monotonic()
-                log.info("%s: %s", _what_it_means(error), error)
+            if reported_at is None or time.monotonic() - reported_at >= PROGRESS_SECONDS:
+                reported_at = time.monotonic()
+                log.info("%s: %s", _meaning(error), error)
             time.sleep(RETRY_SECONDS)
 
 
-def _what_it_means(error):
-    cause = error.__cause__
-    code = cause.args[0] if isinstance(cause, pymysql.Error) and cause.args else 0
+def _meaning(error: DatabaseUnavailable) -> str:
+    code = code_of(error.__cause__)
     if code == 1045:
         return "MySQL refuses the user or the password (or is still being set up)"
     if code in (1044, 1049):
-        return "the database is not there for this user (or is still being set up)"
+        return "the database does not exist for this user (or is still being set up)"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "MySQL's certificate is not one that MYSQL_SSL_CA vouches for"
+        return "the certificate of MySQL is not signed by one of MYSQL_SSL_CA"
     return "waiting for MySQL"
 
 
-def _with_lock(work):
+def _with_lock(work: Callable[[Connection], None]) -> None:
     while True:
         try:
-            with closing(wait_for_mysql()) as connection, connection.cursor() as cursor:
-                cursor.execute("SELECT CONCAT(DATABASE(), '.migrations')")
-                (name,) = cursor.fetchone()
-                while True:
-                    cursor.execute("SELECT GET_LOCK(%s, %s)", (name, LOCK_SECONDS))
-                    if cursor.fetchone()[0] == 1:
-                        break
-                    log.info("another process migrates this database; waiting")
-                work()
+            with closing(wait_for_mysql()) as connection, own_errors():
+                _lock(connection)
+                work(connection)
                 return
-        except pymysql.Error as error:
-            log.info("MySQL went away; trying again: %s", error)
+        except DatabaseUnavailable as error:
+            log.info("connection to MySQL lost; trying again: %s", error)
             time.sleep(RETRY_SECONDS)
 
 
-def _dbmate(folder, table, verb):
+def _lock(connection: Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CONCAT(DATABASE(), '.migrations')")
+        ((name,),) = cursor.fetchall()
+        while True:
+            cursor.execute("SELECT GET_LOCK(%s, %s)", (name, LOCK_SECONDS))
+            if cursor.fetchall() == ((1,),):
+                return
+            log.info("another process migrates this database; waiting")
+
+
+def _dbmate(connection: Connection, folder: Path, table: str, command: str) -> None:
     # `migrate`, not `up`: that one would create a missing database, with the server's own character set.
-    command = ["dbmate", "--migrations-dir", str(folder), "--migrations-table", table, "--no-dump-schema", verb]
-    options = {"PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")}
+    arguments = ["dbmate", "--migrations-dir", str(folder), "--migrations-table", table, "--no-dump-schema", command]
+    variables = {"PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")}
+    options = {"sql_mode": f"'{SESSION_SQL_MODE}'", "time_zone": "'+00:00'"}
     if ca := environment.ca_file("MYSQL_SSL_CA"):
         # Go trusts the certificates of this file and of this folder: of no folder, as the services do.
-        options.update(SSL_CERT_FILE=ca, SSL_CERT_DIR=os.devnull)
+        variables.update(SSL_CERT_FILE=ca, SSL_CERT_DIR=os.devnull)
+        options["tls"] = "true"
     # In the environment, not among the arguments: those anybody may read in `ps`.
-    options["DATABASE_URL"] = _as_go_reads_it(owner_url(), tls=bool(ca))
-    # One whose parent was killed works on without the lock. Each file may be done twice; who comes second to note it
-    # fails, and finds it done at the next try. But a rollback said twice may go back two steps.
-    for tries_left in reversed(range(1 if verb == "rollback" else DBMATE_TRIES)):
-        if (code := _run(command, {**os.environ, **options})) == 0:
+    variables["DATABASE_URL"] = mysql_url.parse(migrations_url()).of_one(connection.address, **options)
+    # One whose parent was killed works on without the lock. Each file may be applied twice; the one that comes second
+    # to record it fails, and finds it recorded at the next try. But a repeated rollback may go back two steps.
+    for tries_left in reversed(range(1 if command == "rollback" else DBMATE_TRIES)):
+        if (code := _run(arguments, {**os.environ, **variables})) == 0:
             return
         if tries_left:
-            log.info("dbmate failed; once more, in case another of an earlier start is still at work")
+            log.info("dbmate failed; trying once more, in case another dbmate of an earlier start still runs")
             time.sleep(ORPHAN_SECONDS)
-    raise MigrationFailed(f"dbmate could not {verb} {folder} (exit code {code}); its own words stand above")
+    raise MigrationFailed(f"dbmate could not {command} {folder} (exit code {code}); see dbmate's output above")
 
 
-def _run(command, variables):
-    child = subprocess.Popen(command, env=variables)
+def _run(arguments: list[str], variables: dict[str, str]) -> int:
+    child = subprocess.Popen(arguments, env=variables)
 
-    def stop(*_):
+    def stop(*_: object) -> None:
         child.terminate()
         raise SystemExit(143)
 
@@ -120,12 +126,3 @@ def _run(command, variables):
     code = child.wait()
     signal.signal(signal.SIGTERM, previous)
     return code
-
-
-def _as_go_reads_it(url, tls):
-    """The URL with all quoted that may be: one that Go's stricter parser refuses it prints, the password in it."""
-    parts = urlsplit(url)
-    user, password = (quote(unquote(each or ""), safe="") for each in (parts.username, parts.password))
-    host = parts.netloc.rpartition("@")[2]
-    query = "&".join(filter(None, (parts.query, "tls=true" if tls else "")))
-    return urlunsplit(("mysql", f"{user}:{password}@{host}", quote(unquote(parts.path)), query, ""))

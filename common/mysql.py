@@ -1,216 +1,370 @@
 """MySQL for both services: a connection a thread, a transaction a `with` block."""
 
+import logging
+import random
 import re
 import select
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from urllib.parse import unquote, urlsplit
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pymysql
 from pymysql.constants import CLIENT
 
-from common.environment import Misconfigured
+from common import mysql_url
+from common.mysql_errors import (
+    PACKET_TOO_LARGE,
+    READ_ONLY,
+    Conflict,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    code_of,
+    own_errors,
+    translated,
+)
+from common.mysql_url import Address
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
 LOCK_WAIT_SECONDS = 5
-# After so long a silence MySQL ends the session: a process that hangs in a transaction would keep its rows locked, and
-# the partitions that another takes over from it with them. An idle connection is replaced at its next use; a little
-# earlier, lest MySQL ends it just as it is used.
-SILENT_SECONDS, IDLE_SECONDS = 6, 5
-CONFLICT_TRIES = 10
+# After so long without a statement MySQL ends the session: a process that hangs in a transaction would keep its rows
+# locked, and the partitions that another consumer takes over from it with them. An idle connection is replaced at its
+# next use; a little earlier, so that MySQL does not end it just as it is used.
+WAIT_TIMEOUT_SECONDS, IDLE_SECONDS = 6, 5
+LIFETIME_SECONDS = (
+    30  # then a connection is replaced: after a switch of servers nobody reads from the old one for longer
+)
+CONFLICT_TRIES = 20
+BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 0.002, 0.1
 
-DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
-CHECK_VIOLATED = {3819, 4025}  # MySQL's number, MariaDB's number
+# Microseconds since 1970 by the database's clock.
+CLOCK = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)"
 
+# All that the statements of the services rely on, whatever the server's own defaults are. The comments are MySQL's and
+# MariaDB's own: each of the two servers knows one of the variables.
+SESSION_SQL_MODE = (
+    "ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+)
+SESSION = (
+    f"SET SESSION time_zone = '+00:00', sql_mode = '{SESSION_SQL_MODE}', autocommit = 1, completion_type = 0,"
+    " foreign_key_checks = 1, unique_checks = 1,"
+    f" innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, lock_wait_timeout = {LOCK_WAIT_SECONDS},"
+    " sql_safe_updates = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, sql_auto_is_null = 0,"
+    " div_precision_increment = 4"
+    " /*!50708 , max_execution_time = 0 */ /*M!100100 , max_statement_time = 0 */"
+)
+# A statement of its own: the variable behind it has another name on MariaDB than on MySQL.
+ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
 
-class DatabaseUnavailable(Exception):
-    """MySQL is away, or went away in the middle: whether a COMMIT under way took effect is not known."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
-
-class Conflict(Exception):
-    """Another transaction was in the way; this one was rolled back and may be tried again."""
+log = logging.getLogger("mysql")
 
 
 class Database:
-    """A database named by a URL in dbmate's form: mysql://user:password@host:port/database."""
+    """A database named by a URL (see common.mysql_url). Of several hosts the first that accepts writes is used."""
 
-    def __init__(self, url, ssl_ca=None):
-        parts = _parts(url)
-        self.name = unquote(parts.path.strip("/"))
+    def __init__(self, url: str, ssl_ca: str | None = None) -> None:
+        parsed = mysql_url.parse(url)
+        self.name = parsed.database
+        self._addresses = parsed.addresses
+        self._address = parsed.addresses[0]  # the last that accepted writes
         self._options = {
-            "host": parts.hostname,
-            "port": parts.port or 3306,
-            "user": unquote(parts.username or ""),
-            "password": unquote(parts.password or ""),
+            "user": parsed.user,
+            "password": parsed.password,
             "database": self.name,
             "charset": "utf8mb4",
-            "autocommit": True,  # a lone SELECT then needs neither BEGIN nor COMMIT
+            "collation": "utf8mb4_bin",
+            "autocommit": None,  # SESSION says it
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": STATEMENT_SECONDS,
             "write_timeout": STATEMENT_SECONDS,
-            "cursorclass": _Cursor,
+            "cursorclass": Cursor,
             "client_flag": CLIENT.MULTI_STATEMENTS,
             **_encryption(ssl_ca),
         }
         self._local = threading.local()
+        self._reads, self._writes = _Outage("reading"), _Outage("writing")
 
     @contextmanager
-    def transaction(self):
+    def transaction(self) -> Iterator["Cursor"]:
         """Give a cursor; commit on a clean exit, roll back and re-raise on any exception.
 
-        Raises Conflict after a deadlock or a lock wait, DatabaseUnavailable when MySQL is away.
+        Raises Conflict when another transaction was in the way, DatabaseUnavailable when the server cannot serve, and
+        of these OutcomeUnknown when the COMMIT may have taken effect. Never repeats a COMMIT.
         """
         connection = self._connection()
+        committing = False
         try:
             with connection.cursor() as cursor:
-                cursor.later("BEGIN")
+                cursor.queue("BEGIN")
                 yield cursor
+                committing = True
                 cursor.execute("COMMIT")
+            self._writes.over()
         except BaseException as error:
-            self._roll_back(connection)
-            raise translated(error) from error
+            own = translated(error)
+            if isinstance(own, DatabaseUnavailable):
+                self._writes.report(own)
+                self._forget(connection)
+                if committing and code_of(error) not in READ_ONLY:
+                    own = OutcomeUnknown(str(error))
+            else:
+                self._roll_back(connection)
+            if own is error:
+                raise
+            raise own from error
 
-    def read(self, query, *arguments):
+    def read(self, query: Callable[Concatenate["Cursor", P], T], *arguments: P.args, **named: P.kwargs) -> T:
         """Run `query(cursor, *arguments)`, which may only SELECT, outside any transaction."""
         connection = self._connection()
         try:
             with connection.cursor() as cursor:
-                return query(cursor, *arguments)
-        except (pymysql.OperationalError, pymysql.InterfaceError) as error:
-            self._forget(connection)
-            raise translated(error) from error
+                result = query(cursor, *arguments, **named)
+            self._reads.over()
+            return result
+        except pymysql.MySQLError as error:
+            own = translated(error)
+            if isinstance(own, DatabaseUnavailable):
+                self._reads.report(own)
+                self._forget(connection)
+            if own is error:
+                raise
+            raise own from error
 
-    def connect(self):
-        """A new connection, the caller's to close: READ COMMITTED, UTC, autocommit."""
+    def connect(self) -> "Connection":
+        """A new connection, the caller's to close. Raises DatabaseUnavailable when no server can be reached."""
+        first = self._addresses.index(self._address)
+        readable: Connection | None = None
+        refusal: DatabaseUnavailable | None = None
+        for address in (*self._addresses[first:], *self._addresses[:first]):
+            try:
+                connection = self._connect_to(address)
+                if len(self._addresses) == 1 or connection.accepts_writes():
+                    self._use(address)
+                    if readable:
+                        _close(readable)
+                    return connection
+            except (pymysql.MySQLError, OSError, DatabaseUnavailable) as error:
+                if refusal is None:
+                    refusal = DatabaseUnavailable(str(error))
+                    refusal.__cause__ = error
+                continue
+            if readable:
+                _close(connection)
+            readable = readable or connection
+        if readable:
+            return readable
+        refusal = refusal or DatabaseUnavailable("no server is named")
+        self._reads.report(refusal)
+        raise refusal
+
+    def _connect_to(self, address: Address) -> "Connection":
+        connection = Connection(host=address.host, port=address.port, **self._options)
         try:
-            connection = pymysql.connect(
-                init_command="SET SESSION time_zone = '+00:00',"
-                f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
-                **self._options,
-            )
-            with connection.cursor() as cursor:
-                # A statement of its own: the variable behind it has another name on MariaDB than on MySQL.
-                cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        except (pymysql.Error, OSError) as error:
-            raise translated(error) from error
+            connection.prepare(address)
+        except BaseException:
+            _close(connection)
+            raise
         return connection
 
-    def _connection(self):
+    def _use(self, address: Address) -> None:
+        if address != self._address:
+            log.warning("another database server is used", extra={"address": str(address), "was": str(self._address)})
+            self._address = address
+
+    def _connection(self) -> "Connection":
         """This thread's connection. One that MySQL has ended meanwhile, or soon will, is replaced before it is used."""
         connection, now = getattr(self._local, "connection", None), time.monotonic()
         if connection is not None:
-            if now < self._local.idle_at and _is_silent(connection):
+            if now < self._local.idle_at and now < self._local.replace_at and _is_silent(connection):
                 self._local.idle_at = now + IDLE_SECONDS
                 return connection
             self._forget(connection)
-        connection = self.connect()
-        try:
+        with own_errors():
+            connection = self.connect()
             with connection.cursor() as cursor:
-                cursor.execute("SET SESSION wait_timeout = %s", (SILENT_SECONDS,))
-        except (pymysql.Error, OSError) as error:
-            raise translated(error) from error
-        self._local.connection, self._local.idle_at = connection, now + IDLE_SECONDS
+                cursor.execute("SET SESSION wait_timeout = %s", (WAIT_TIMEOUT_SECONDS,))
+        self._local.connection = connection
+        self._local.idle_at, self._local.replace_at = now + IDLE_SECONDS, now + LIFETIME_SECONDS
         return connection
 
-    def _roll_back(self, connection):
+    def _roll_back(self, connection: "Connection") -> None:
         try:
             connection.rollback()
-        except (pymysql.Error, OSError):  # a lost connection has rolled back by itself
+        except (pymysql.MySQLError, OSError):  # a lost connection has rolled back by itself
             self._forget(connection)
 
-    def _forget(self, connection):
+    def _forget(self, connection: "Connection") -> None:
         self._local.connection = None
-        with suppress(pymysql.Error, OSError):
-            connection.close()
+        _close(connection)
 
 
-class _Cursor(pymysql.cursors.Cursor):
-    """A cursor that may hold statements back, to go out with the next: a round trip costs more than many.
+class _Outage:
+    """Logs the first error of an outage, and its end: a request a second would fill the log with the same line."""
 
-    `inserted_id` is the first AUTO_INCREMENT number that its last such INSERT drew.
+    def __init__(self, work: str) -> None:
+        self._work = work
+        self._began_at: float | None = None
+
+    def report(self, error: DatabaseUnavailable) -> None:
+        if self._began_at is None:
+            self._began_at = time.monotonic()
+            log.warning("MySQL is unavailable", extra={"for": self._work, "reason": str(error)[:200]})
+
+    def over(self) -> None:
+        if (began_at := self._began_at) is not None:
+            self._began_at = None
+            log.info("MySQL answers again", extra={"for": self._work, "seconds": round(time.monotonic() - began_at, 1)})
+
+
+class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
+    """A session with all its settings, READ COMMITTED, in autocommit mode: a lone SELECT needs neither BEGIN nor
+    COMMIT."""
+
+    packet_bytes = 1024 * 1024  # the largest packet that the server takes
+    address: Address
+
+    def prepare(self, address: Address) -> None:
+        self.address = address
+        with self.cursor() as cursor:
+            cursor.queue(SESSION)
+            cursor.queue(ISOLATION)
+            cursor.execute("SELECT @@max_allowed_packet")
+            ((packet_bytes,),) = cursor.fetchall()
+        self.packet_bytes = packet_bytes
+
+    def accepts_writes(self) -> bool:
+        """Whether the server takes writes. Raises DatabaseUnavailable for a node of a cluster that is not ready at
+        all."""
+        with self.cursor() as cursor:
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep_ready'")
+            ready = cursor.fetchone()
+            cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
+            cluster = cursor.fetchone()
+            if ready and cluster and cluster[1] == "ON" and ready[1] != "ON":
+                raise DatabaseUnavailable("the node is not ready: wsrep_ready is OFF")
+            cursor.execute(
+                "SHOW GLOBAL VARIABLES WHERE Value NOT IN ('OFF', '0') AND Variable_name IN"
+                " ('read_only', 'super_read_only', 'innodb_read_only', 'offline_mode')"
+            )
+            return cursor.fetchone() is None
+
+
+class Cursor(pymysql.cursors.Cursor):
+    """A cursor that may queue statements, to be sent with the next one: a round trip costs more than many statements.
+
+    `upserted`: how many rows the last INSERT … ON DUPLICATE KEY UPDATE (of `executemany`: all of its parts) inserted or
+    changed, without those that it left as they were.
     """
 
-    def __init__(self, connection):
+    connection: Connection
+
+    def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self.inserted_id = None
-        self._held = []
+        self.upserted = 0
+        self._queued: list[bytes] = []
+        self._in_many = False
+        # executemany splits below this: a part is sent in one packet together with what was queued.
+        self.max_stmt_length = min(self.max_stmt_length, connection.packet_bytes // 2)
 
-    def later(self, statement, parameters=None):
+    def queue(self, statement: str, parameters: Any = None) -> None:
         """Run the statement before the next one that is executed, COMMIT at the latest. Its error is raised there."""
-        self._held.append(self._as_bytes(self.mogrify(statement, parameters)))
+        self._queued.append(self._as_bytes(self.mogrify(statement, parameters)))
 
-    def send_held(self):
-        """Run what is held back now."""
-        if self._held:
-            self.execute(self._held.pop())
+    def flush(self) -> None:
+        """Run what is queued now."""
+        if self._queued:
+            self.execute(self._queued.pop())
 
-    def execute(self, query, args=None):
-        self.later(query, args)
-        statements, self._held = self._held, []
-        super().execute(b";\n".join(statements))
-        self.inserted_id = self.lastrowid or self.inserted_id
-        for _ in statements[1:]:  # MySQL stops at the first that fails, and so does this
-            self.nextset()
-            self.inserted_id = self.lastrowid or self.inserted_id
+    def execute(self, query: str | bytes, args: Any = None) -> int:
+        self.queue(query, args)  # type: ignore[arg-type]  # executemany hands bytes over
+        statements, self._queued = self._queued, []
+        for packet in _packets(statements, self.connection.packet_bytes):
+            super().execute(b";\n".join(packet))  # type: ignore[arg-type]
+            for _ in packet[1:]:  # MySQL stops at the first that fails, and so does this
+                self.nextset()
+        changed = _upserted(self)
+        self.upserted = self.upserted + changed if self._in_many else changed
         return self.rowcount
 
-    def _as_bytes(self, query):  # as PyMySQL itself sends it, and as executemany already hands it over
+    def executemany(self, query: str, args: Iterable[Any]) -> int | None:
+        self.upserted, self._in_many = 0, True
+        try:
+            return super().executemany(query, args)
+        finally:
+            self._in_many = False
+
+    def _as_bytes(self, query: str | bytes) -> bytes:  # as PyMySQL itself sends it, and as executemany hands it over
         return query.encode(self.connection.encoding, "surrogateescape") if isinstance(query, str) else query
 
 
-def _is_silent(connection):
+def repeat_on_conflict(work: Callable[[], T]) -> T:
+    """Call `work()`, one complete transaction, until no other is in its way, CONFLICT_TRIES times at most."""
+    pause = BACKOFF_SECONDS
+    for _ in range(CONFLICT_TRIES - 1):
+        with suppress(Conflict):
+            return work()
+        time.sleep(random.uniform(0, pause))  # two that met would otherwise meet again
+        pause = min(2 * pause, BACKOFF_LIMIT_SECONDS)
+    return work()
+
+
+def read_clock(cursor: Cursor) -> int:
+    """The database's clock, in microseconds since 1970."""
+    cursor.execute(f"SELECT {CLOCK}")
+    ((microseconds,),) = cursor.fetchall()
+    return int(microseconds)
+
+
+def _packets(statements: Sequence[bytes], limit: int) -> Iterator[list[bytes]]:
+    """The statements, in their order, in as few packets as the server takes."""
+    packet: list[bytes] = []
+    size = 0
+    for statement in statements:
+        if len(statement) + 64 > limit:
+            raise pymysql.DataError(
+                PACKET_TOO_LARGE, f"a statement of {len(statement)} bytes: max_allowed_packet is {limit}"
+            )
+        if packet and size + len(statement) + 64 > limit:
+            yield packet
+            packet, size = [], 0
+        packet.append(statement)
+        size += len(statement) + 2
+    yield packet
+
+
+def _is_silent(connection: Connection) -> bool:
     """Whether nothing is to be read: between two statements that would be MySQL's last word, or the connection's end.
 
     This takes the place of a ping before each use, which would cost a round trip.
     """
+    if (sock := connection._sock) is None:
+        return False
     poll = select.poll()
-    poll.register(connection._sock, select.POLLIN)
+    poll.register(sock, select.POLLIN)
     return not poll.poll(0)
 
 
-def _encryption(ssl_ca):
+def _upserted(cursor: Cursor) -> int:
+    """MySQL's number counts an inserted row as 1 and a changed one as 2. How many were changed it says in words, which
+    PyMySQL keeps to itself; of a single row it has none."""
+    message = getattr(cursor._result, "message", b"") or b""
+    changed = re.search(rb"Duplicates: (\d+)", message)
+    return cursor.rowcount - int(changed[1]) if changed else min(cursor.rowcount, 1)
+
+
+def _close(connection: Connection) -> None:
+    with suppress(pymysql.MySQLError, OSError):
+        connection.close()
+
+
+def _encryption(ssl_ca: str | None) -> dict[str, Any]:
     """Without a CA the network is trusted; PyMySQL would otherwise encrypt without verifying anybody."""
     if not ssl_ca:
         return {"ssl_disabled": True}
     return {"ssl_ca": ssl_ca, "ssl_verify_cert": True, "ssl_verify_identity": True}
-
-
-def repeat_on_conflict(work):
-    """Call `work()`, one whole transaction, until no other is in its way, CONFLICT_TRIES times at most."""
-    for _ in range(CONFLICT_TRIES - 1):
-        with suppress(Conflict):
-            return work()
-    return work()
-
-
-def upserted(cursor):
-    """How many rows the last INSERT … ON DUPLICATE KEY UPDATE inserted or changed: not those that it left as they were.
-
-    MySQL's number counts an inserted row as 1 and a changed one as 2. How many were changed it tells in words, which
-    PyMySQL keeps to itself; of a single row it has none.
-    """
-    changed = re.search(rb"Duplicates: (\d+)", cursor._result.message)
-    return cursor.rowcount - int(changed[1]) if changed else min(cursor.rowcount, 1)
-
-
-def translated(error):
-    """The error of this module that a PyMySQL error stands for; any other error as it is."""
-    if not isinstance(error, (pymysql.OperationalError, pymysql.InterfaceError, OSError)):
-        return error
-    code = error.args[0] if error.args else 0
-    if code in (DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED):
-        return Conflict(str(error))
-    if code in CHECK_VIOLATED:
-        return error
-    return DatabaseUnavailable(str(error))
-
-
-def _parts(url):
-    with suppress(ValueError):  # its own words would quote the password, where that holds a / or a #
-        parts = urlsplit(url)
-        if parts.scheme == "mysql" and parts.hostname and parts.port != 0 and parts.path.strip("/"):
-            return parts
-    form = "mysql://user:password@host:port/database"
-    raise Misconfigured("A database URL", f"has the form {form}, special characters of a password as %XX")

@@ -4,7 +4,7 @@ import json
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from balances import projection
 
@@ -38,10 +38,11 @@ class OutboxConnection:
 class Producer:
     """Takes what is sent; the sends with a number in `failing` are never acknowledged."""
 
-    def __init__(self, failing=(), on_get=lambda: None):
+    def __init__(self, failing=(), on_get=lambda: None, too_large=()):
         self.sent = []
         self.waits = []  # the seconds that each future was waited for
         self._failing = failing
+        self._too_large = too_large
         self._on_get = on_get  # what happens elsewhere while an acknowledgement is waited for
 
     def send(self, topic, value, key, headers):
@@ -52,6 +53,8 @@ class Producer:
     def _get(self, number, timeout):
         self.waits.append(timeout)
         self._on_get()
+        if number in self._too_large:
+            raise MessageSizeTooLargeError
         if number in self._failing:
             raise KafkaTimeoutError(f"message {number} was not acknowledged")
 
@@ -65,7 +68,7 @@ class BalancesTable:
 
     def executemany(self, statement, rows):
         self.statements.append((statement, rows))
-        self.rowcount, self._result = len(rows), SimpleNamespace(message=b"")
+        self.upserted = len(rows)
         for account_id, balance, sequence, updated_at in rows:
             known = self.rows.get(account_id)
             if known is None or (statement is projection._NEWER and sequence > known[1]):

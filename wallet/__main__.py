@@ -1,40 +1,43 @@
 """The wallet service, put together: `python -m wallet`."""
 
 from functools import partial
+from typing import Any
 
 from common import access, environment
-from common.bell import Bell
+from common.events.relay import Relay
 from common.kafka import client_options, security
 from common.log import configure
 from common.metrics import Counts, metered
 from common.mysql import Database
 from common.runner import Worker, run
 from common.status import Status
-from wallet import metrics, relay
+from common.wakeup import WakeupEvent
+from wallet import metrics
 from wallet.api import create_app
+from wallet.messages import TOPICS
 
 
-def main():
+def main() -> None:
     configure("wallet")
     token = access.token("WALLET_TOKEN")
     database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
     processes = environment.integer("HTTP_PROCESSES", 1, high=64)
     # Shared by all processes: the relay runs in one, requests and commits happen in each.
-    status, bell, counts = Status(), Bell(), Counts(processes)
-    relaying = partial(
-        relay.run,
+    status, wakeup, counts = Status(), WakeupEvent(), Counts(processes)
+    relay = Relay(
         database=database,
         options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"), security()),
+        topics=TOPICS,
         partitions=environment.integer("KAFKA_PARTITIONS", 1),
         replication=environment.integer("KAFKA_REPLICATION", 1),
-        bell=bell,
+        wakeup=wakeup,
         status=status,
     )
 
-    def service(first):
-        app = create_app(database, status, bell.ring, token)
-        app = metered(app, counts, partial(metrics.look, database=database, status=status))
-        return app, [Worker("relay", relaying, status)] if first else []
+    def service(first: bool) -> tuple[Any, list[Worker]]:
+        app = create_app(database, status, wakeup.notify, token)
+        app = metered(app, counts, partial(metrics.collect, database=database, status=status))
+        return app, [Worker("relay", relay.run, status)] if first else []
 
     run(
         service,

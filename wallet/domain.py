@@ -1,31 +1,38 @@
-"""What a wallet is: clients, their accounts, transfers between them, and what each of these announces. No I/O."""
+"""What a wallet is: clients, their accounts, transfers between them, and the events that each of these raises. No
+I/O."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 CENT = Decimal("0.01")
 MAX_BALANCE = Decimal("9999999999999.99")  # 13 digits before the point, 2 after it: DECIMAL(15,2)
 TEXT_CHARACTERS = 255
+# The database's clock numbers the events, so a wrong one must not be followed. A transfer may wait for locks and be
+# retried for most of a minute between the two readings that are compared.
+CLOCK_DIFFERENCE_SECONDS = 300
+# Balances refuses a sequence that is more than a day ahead of its own database's clock.
+SEQUENCE_AHEAD_SECONDS = 43_200
 
 
 class ClientNotFound(Exception):
-    def __init__(self, client_id):
+    def __init__(self, client_id: str) -> None:
         super().__init__(f"client {client_id[:TEXT_CHARACTERS]} not found")
 
 
 class AccountNotFound(Exception):
-    def __init__(self, account_id):
+    def __init__(self, account_id: str) -> None:
         super().__init__(f"account {account_id[:TEXT_CHARACTERS]} not found")
 
 
 class TransactionNotFound(Exception):
-    def __init__(self, transaction_id):
+    def __init__(self, transaction_id: str) -> None:
         super().__init__(f"transaction {transaction_id[:TEXT_CHARACTERS]} not found")
 
 
 class InvalidClient(Exception):
-    def __init__(self, field):
+    def __init__(self, field: str) -> None:
         super().__init__(f"{field} must have 1 to {TEXT_CHARACTERS} characters")
 
 
@@ -34,18 +41,38 @@ class InvalidAmount(Exception):
 
 
 class InsufficientFunds(Exception):
-    def __init__(self, account, amount):
+    def __init__(self, account: "Account", amount: Decimal) -> None:
         super().__init__(f"account {account.id} holds {account.balance}, less than {amount.quantize(CENT)}")
 
 
 class SameAccount(Exception):
-    def __init__(self, account):
+    def __init__(self, account: "Account") -> None:
         super().__init__(f"account {account.id} cannot transfer to itself")
 
 
 class BalanceLimitExceeded(Exception):
-    def __init__(self, account):
+    def __init__(self, account: "Account") -> None:
         super().__init__(f"account {account.id} would hold more than {MAX_BALANCE}")
+
+
+class ClocksDiffer(Exception):
+    """The clock of this service and the clock of its database do not agree: one of them is wrong."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the database's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'}"
+            f" this service's clock; at most {CLOCK_DIFFERENCE_SECONDS} s are allowed: correct the clocks"
+        )
+
+
+class SequenceFromTheFuture(Exception):
+    """An account's sequence was taken from a clock that was ahead; Balances would park every event that follows it."""
+
+    def __init__(self, account: "Account") -> None:
+        super().__init__(
+            f"the sequence of account {account.id} is ahead of the clock;"
+            " `entrypoint.sh wallet reset-sequences` corrects it"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +89,7 @@ class Account:
     client_id: str
     balance: Decimal
     created_at: datetime
+    sequence: int = 0  # of the last event that names it
 
 
 @dataclass(frozen=True)
@@ -75,6 +103,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class AccountCreated:
+    sequence: int
     account_id: str
     client_id: str
     balance: Decimal
@@ -82,6 +111,7 @@ class AccountCreated:
 
 @dataclass(frozen=True)
 class TransactionCreated:
+    sequence: int
     id: str
     account_id_from: str
     account_id_to: str
@@ -90,6 +120,7 @@ class TransactionCreated:
 
 @dataclass(frozen=True)
 class BalanceUpdated:
+    sequence: int
     account_id_from: str
     account_id_to: str
     balance_account_id_from: Decimal
@@ -98,25 +129,35 @@ class BalanceUpdated:
 
 @dataclass(frozen=True)
 class BalanceAnnounced:
+    sequence: int
     account_id: str
     balance: Decimal
 
 
-def new_client(client_id, name, email, now):
+Event = AccountCreated | TransactionCreated | BalanceUpdated | BalanceAnnounced
+
+
+def new_client(client_id: str, name: str, email: str, now: datetime) -> Client:
     for field, value in (("name", name), ("email", email)):
         if not 1 <= len(value) <= TEXT_CHARACTERS or value.isspace():
             raise InvalidClient(field)
     return Client(client_id, name, email, now)
 
 
-def open_account(account_id, client, now):
-    """Give the account and the events its opening raises."""
+def open_account(account_id: str, client: Client, clock: int, now: datetime) -> tuple[Account, list[Event]]:
+    """The account and the events that its opening raises. `clock`: the database's, in microseconds since 1970."""
     account = Account(account_id, client.id, Decimal(0), now)
-    return account, [AccountCreated(account.id, client.id, account.balance)]
+    sequence = _next_sequence(clock, now, account)
+    return account, [AccountCreated(sequence, account.id, account.client_id, account.balance)]
 
 
-def transfer(transaction_id, source, target, amount, now):
-    """Move `amount` from `source` to `target`; give the transaction and the events it raises."""
+def transfer(
+    transaction_id: str, source: Account, target: Account, amount: Decimal, clock: int, now: datetime
+) -> tuple[Transaction, list[Event]]:
+    """Move `amount` from `source` to `target`; give the transaction and the events it raises.
+
+    `clock` is the database's, in microseconds since 1970, read together with the locked accounts.
+    """
     check_amount(amount)
     if source.id == target.id:
         raise SameAccount(source)
@@ -124,16 +165,22 @@ def transfer(transaction_id, source, target, amount, now):
         raise InsufficientFunds(source, amount)
     if target.balance + amount > MAX_BALANCE:
         raise BalanceLimitExceeded(target)
+    sequence = _next_sequence(clock, now, source, target)
     source.balance -= amount
     target.balance += amount
     return Transaction(transaction_id, source.id, target.id, amount, now), [
-        # First, so that the id MySQL reports for the insert is this event's: it becomes the answer's Sequence.
-        BalanceUpdated(source.id, target.id, source.balance, target.balance),
-        TransactionCreated(transaction_id, source.id, target.id, amount),
+        BalanceUpdated(sequence, source.id, target.id, source.balance, target.balance),
+        TransactionCreated(sequence, transaction_id, source.id, target.id, amount),
     ]
 
 
-def check_amount(amount):
+def announce(accounts: Sequence[Account], clock: int, now: datetime) -> list[Event]:
+    """The events that carry the present balances, newer than every event of these accounts so far."""
+    sequence = _next_sequence(clock, now, *accounts)
+    return [BalanceAnnounced(sequence, account.id, account.balance) for account in accounts]
+
+
+def check_amount(amount: Decimal) -> None:
     """Raise InvalidAmount unless 0.01 <= amount <= MAX_BALANCE in whole cents; any finite Decimal is judged at once."""
     if amount <= 0:
         raise InvalidAmount("amount must be greater than zero")
@@ -142,3 +189,22 @@ def check_amount(amount):
         raise InvalidAmount("amount has more than 13 digits before the point")
     if amount.adjusted() < CENT.adjusted() or amount % CENT:
         raise InvalidAmount("amount is finer than cents")
+
+
+def check_clock(clock: int, now: datetime) -> None:
+    """Raise ClocksDiffer unless the database's clock and this service's (`now`, naive UTC) agree."""
+    seconds = clock / 1_000_000 - now.replace(tzinfo=UTC).timestamp()
+    if abs(seconds) > CLOCK_DIFFERENCE_SECONDS:
+        raise ClocksDiffer(seconds)
+
+
+def _next_sequence(clock: int, now: datetime, *accounts: Account) -> int:
+    """Give the accounts, whose rows are locked, their next sequence: higher than all that named any of them before."""
+    check_clock(clock, now)
+    for account in accounts:
+        if account.sequence > clock + SEQUENCE_AHEAD_SECONDS * 1_000_000:
+            raise SequenceFromTheFuture(account)
+    sequence = max(clock, *(account.sequence for account in accounts)) + 1
+    for account in accounts:
+        account.sequence = sequence
+    return sequence

@@ -1,14 +1,15 @@
-"""Domain events as they travel: topic, key and value, byte for byte what Wallet Core publishes.
+"""Domain events as they travel: topic, key and value, byte for byte what Wallet Core (Go) publishes.
 
-The original's consumers know `transactions` and `balances`; what is new here has a topic of its own, `accounts`.
+Its consumers know the topics `transactions` and `balances`; what is new here has a topic of its own, `accounts`.
 """
 
 from dataclasses import fields
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any
 
+from common.events import outbox
 from common.json_api import number, to_json
-from wallet.domain import AccountCreated, BalanceAnnounced, BalanceUpdated, TransactionCreated
+from wallet.domain import AccountCreated, BalanceAnnounced, BalanceUpdated, Event, TransactionCreated
 
 # The topic and the field that is the key: events of one key keep their order.
 _ROUTES = {
@@ -20,24 +21,20 @@ _ROUTES = {
 TOPICS = sorted({topic for topic, _ in _ROUTES.values()})
 
 
-class Message(NamedTuple):
-    topic: str
-    key: str
-    value: str
-
-
-def to_message(event):
+def to_message(event: Event) -> outbox.Event:
+    """The event for the outbox. The sequence is no part of the value: it travels as a header."""
     topic, key = _ROUTES[type(event)]
-    payload = {field.name: _as_json_value(getattr(event, field.name)) for field in fields(event)}
+    names = [field.name for field in fields(event) if field.name != "sequence"]
+    payload = {name: _as_json_value(getattr(event, name)) for name in names}
     value = to_json({"Name": type(event).__name__, "Payload": payload})
-    return Message(topic, getattr(event, key), _escaped_as_go_does(value).decode("utf-8"))
+    return outbox.Event(topic, getattr(event, key), _escaped_as_go_does(value).decode("utf-8"), event.sequence)
 
 
-def _as_json_value(value):
+def _as_json_value(value: Any) -> Any:
     return number(value) if isinstance(value, Decimal) else value
 
 
-def _escaped_as_go_does(value):
+def _escaped_as_go_does(value: bytes) -> bytes:
     """Go's encoding/json also escapes what could end a script in HTML. Outside strings these bytes do not occur."""
     for raw, escaped in _GO_ESCAPES:
         value = value.replace(raw, escaped)

@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 
 from common import environment, migrate
+from common.events import known_server
 from common.log import configure
 from common.mysql import Database, DatabaseUnavailable
 from common.ops import add_verb, print_status
 from wallet.announce import announce_accounts
-from wallet.domain import AccountNotFound
-from wallet.repositories import Outbox
+from wallet.domain import CLOCK_DIFFERENCE_SECONDS, AccountNotFound
+from wallet.repositories import AccountRepository
 
 DB = Path(__file__).resolve().parent.parent / "db" / "wallet"
 SAY_SECONDS = 2
@@ -28,6 +29,7 @@ def main(arguments=None):
     announcing = add_verb(verbs, announce, "entrypoint.sh wallet announce")
     announcing.add_argument("ids", nargs="*", metavar="ID", help="of an account; without any: all accounts")
     announcing.add_argument("--after", default="", metavar="ID", help="begin after this one, to go on after a stop")
+    add_verb(verbs, reset_sequences, "entrypoint.sh wallet reset-sequences")
     options = parser.parse_args(arguments)
     if options.verb == "announce" and options.ids and options.after:
         announcing.error("--after goes with all accounts, not with IDs")
@@ -36,11 +38,8 @@ def main(arguments=None):
 
 
 def migrate_up(_):
-    """wait for MySQL, apply the missing migrations, raise the sequence to the clock"""
+    """wait for MySQL, apply the missing migrations"""
     migrate.migrate(DB / "migrations")
-    # A wallet made anew or restored from a backup must not number its events below those already heard.
-    with Database(migrate.owner_url(), environment.ca_file("MYSQL_SSL_CA")).transaction() as cursor:
-        Outbox(cursor).raise_sequence(to=int(time.time() * 1_000_000))
 
 
 def rollback(_):
@@ -59,13 +58,14 @@ def status(_):
 
 
 def announce(options):
-    """announce the present balance of every account, so that Balances takes it over
+    """publish the present balance of every account, so that Balances takes it over
 
-    Balances that lost something, or everything, is whole again once it has heard these events. The wallet's relay sends
-    them, so the wallet must run; transfers go on meanwhile. It may be stopped and repeated at any point.
+    A read model that lost events, or everything, is consistent again once it has applied these events. The relay of the
+    wallet sends them, so the wallet must run; transfers go on meanwhile. The command may be stopped and repeated at any
+    point. A run over all accounts, from the first to the last, also clears announce_required in /ready of the wallet.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` ends it as Ctrl-C does
-    database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
+    database = _database()
     announced, after, started = 0, options.after, time.monotonic()
     say_at = started + SAY_SECONDS
 
@@ -74,11 +74,15 @@ def announce(options):
         return f"{announced} accounts announced, {rate:.0f} a second"
 
     try:
+        since = database.read(_now)
         for batch in announce_accounts(database, options.ids, after, say):
             announced, after = announced + len(batch), batch[-1]
             if time.monotonic() >= say_at:
                 say_at = time.monotonic() + SAY_SECONDS
                 say(f"{progress()}, up to {after}")
+        if not (options.ids or options.after):
+            with database.transaction() as cursor:
+                known_server.mark_announced(cursor, since)
     except AccountNotFound as error:
         raise SystemExit(f"{error}; nothing was announced") from error
     except (KeyboardInterrupt, DatabaseUnavailable) as error:
@@ -87,6 +91,27 @@ def announce(options):
         say(f"go on with: {shlex.join(['entrypoint.sh', 'wallet', 'announce', *rest])}")
         raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
     say(progress())
+
+
+def reset_sequences(_):
+    """bring the sequences of accounts that are ahead of the clock back to it, after a database's clock was wrong
+
+    Correct the clock first, and stop nothing: the rows are corrected in one statement. Then do the same for Balances,
+    announce, and reconcile: `wallet reset-sequences`, `balances reset-sequences`, `wallet announce`, `balances
+    reconcile`.
+    """
+    with _database().transaction() as cursor:
+        reset = AccountRepository(cursor).reset_future_sequences(CLOCK_DIFFERENCE_SECONDS)
+    say(f"{reset} accounts had a sequence ahead of the clock")
+
+
+def _database():
+    return Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
+
+
+def _now(cursor):
+    cursor.execute("SELECT UTC_TIMESTAMP(6)")
+    return cursor.fetchone()[0]
 
 
 def say(sentence):

@@ -1,33 +1,37 @@
 """One database transaction, seen as the repositories that take part in it."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from common.events.idempotency import IdempotencyKeys
+from common.events.outbox import Outbox
+from common.mysql import Cursor, Database, read_clock
+from wallet.domain import Event
 from wallet.messages import to_message
-from wallet.repositories import AccountRepository, Answers, ClientRepository, Outbox, TransactionRepository
+from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
 
 class UnitOfWork:
-    def __init__(self, cursor, request_id=None):
+    def __init__(self, cursor: Cursor, request_id: str | None = None) -> None:
         self.clients = ClientRepository(cursor)
         self.accounts = AccountRepository(cursor)
         self.transactions = TransactionRepository(cursor)
-        self.outbox = Outbox(cursor)
-        self.answers = Answers(cursor)
+        self.idempotency_keys = IdempotencyKeys(cursor)
+        self.sequence: int | None = None  # of the events published last
+        self._cursor = cursor
         self._request_id = request_id
 
-    def publish(self, events):
-        """Announce the events when, and only when, this unit of work commits."""
-        self.outbox.add([to_message(event) for event in events], self._request_id)
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish the events when, and only when, this unit of work commits."""
+        Outbox(self._cursor).add([to_message(event) for event in events], self._request_id)
+        self.sequence = events[-1].sequence
 
-    def sequence(self):
-        """Under which the first of the published events goes out, None where nothing was published.
-
-        To be asked once all is done, best after the COMMIT: before it, it costs a round trip.
-        """
-        return self.outbox.first_id()
+    def clock(self) -> int:
+        """The database's clock, in microseconds since 1970."""
+        return read_clock(self._cursor)
 
 
 @contextmanager
-def unit_of_work(database, request_id=None):
+def unit_of_work(database: Database, request_id: str | None = None) -> Iterator[UnitOfWork]:
     with database.transaction() as cursor:
         yield UnitOfWork(cursor, request_id)

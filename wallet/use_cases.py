@@ -1,36 +1,43 @@
-"""What can be asked of the wallet. One use case, one unit of work: who calls opens it and, by leaving it, commits.
+"""What can be asked of the wallet. One use case is one unit of work: the caller opens it and, by leaving it, commits.
 
-Ids and times come from outside, so that a transaction that is tried again after a deadlock is the same one.
+Ids and times come from outside, so that a transaction that is retried after a deadlock is the same one.
 """
 
+from datetime import datetime
+from decimal import Decimal
+
 from wallet import domain
+from wallet.unit_of_work import UnitOfWork
 
 
-def create_client(work, client_id, name, email, now):
+def create_client(work: UnitOfWork, client_id: str, name: str, email: str, now: datetime) -> domain.Client:
     client = domain.new_client(client_id, name, email, now)
     work.clients.add(client)
     return client
 
 
-def create_account(work, account_id, client_id, now):
+def create_account(work: UnitOfWork, account_id: str, client_id: str, now: datetime) -> domain.Account:
     client = work.clients.find(client_id)
-    account, events = domain.open_account(account_id, client, now)
+    account, events = domain.open_account(account_id, client, work.clock(), now)
     work.accounts.add(account)
     work.publish(events)
     return account
 
 
-def create_transaction(work, transaction_id, account_id_from, account_id_to, amount, now):
+def create_transaction(
+    work: UnitOfWork, transaction_id: str, account_id_from: str, account_id_to: str, amount: Decimal, now: datetime
+) -> domain.Transaction:
     domain.check_amount(amount)  # before any row is locked for it
-    source, target = work.accounts.lock(account_id_from, account_id_to)
-    transaction, events = domain.transfer(transaction_id, source, target, amount, now)
+    (source, target), clock = work.accounts.lock(account_id_from, account_id_to)
+    transaction, events = domain.transfer(transaction_id, source, target, amount, clock, now)
     work.accounts.save_balances(source, target)
     work.transactions.add(transaction)
     work.publish(events)
     return transaction
 
 
-def announce_balances(work, account_ids):
-    """Announce again what the accounts hold, for a reader that missed it."""
-    accounts = work.accounts.lock(*account_ids)
-    work.publish([domain.BalanceAnnounced(account.id, account.balance) for account in accounts])
+def announce_balances(work: UnitOfWork, account_ids: list[str], now: datetime) -> None:
+    """Publish the present balances of the accounts, for a read model that missed events."""
+    accounts, clock = work.accounts.lock(*account_ids)
+    work.publish(domain.announce(accounts, clock, now))
+    work.accounts.save_sequence(accounts)

@@ -14,13 +14,14 @@ import pytest
 import balances.messages
 import wallet.messages
 from balances.messages import Balance, parse
+from common.events.relay import relay_batch
 from tests.stand_ins import OutboxConnection, Producer
 from wallet.domain import AccountCreated, BalanceAnnounced, BalanceUpdated, TransactionCreated
 from wallet.messages import to_message
-from wallet.relay import relay_batch
 
 ANA, BRUNO = "8f4e3d6c-6a53-4b0e-9d0f-3f8f6a7f2f10", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"
 TRANSACTION, CLIENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7", "5f0c2f6a-2c55-4d6c-9e38-0d5ab3f1c9b2"
+EVENT_ID = "0b6ad5c2-0f0e-4f5c-9a51-2f5d6ad1a111"
 ODD = 'ã <b>& "quoted" \\ / 😀'
 SEQUENCE, HAPPENED = 1795347740123456, datetime(2026, 11, 22, 11, 42, 20, 123456)
 RECORDED = datetime(2026, 11, 22, 11, 42, 20, 987000)
@@ -32,13 +33,13 @@ def golden(name):
 
 
 EVENTS = {
-    "transaction_created": TransactionCreated(TRANSACTION, ANA, BRUNO, Decimal("100.00")),
-    "transaction_created_cents": TransactionCreated(TRANSACTION, ANA, BRUNO, Decimal("0.10")),
-    "balance_updated": BalanceUpdated(ANA, BRUNO, Decimal("900.00"), Decimal("1100.00")),
-    "balance_updated_cents": BalanceUpdated(ANA, BRUNO, Decimal("899.50"), Decimal("9999999999999.99")),
-    "balance_updated_escaped": BalanceUpdated(ODD, BRUNO, Decimal("0.00"), Decimal("0.01")),
-    "account_created": AccountCreated(ANA, CLIENT, Decimal(0)),
-    "balance_announced": BalanceAnnounced(ANA, Decimal("900.00")),
+    "transaction_created": TransactionCreated(SEQUENCE, TRANSACTION, ANA, BRUNO, Decimal("100.00")),
+    "transaction_created_cents": TransactionCreated(SEQUENCE, TRANSACTION, ANA, BRUNO, Decimal("0.10")),
+    "balance_updated": BalanceUpdated(SEQUENCE, ANA, BRUNO, Decimal("900.00"), Decimal("1100.00")),
+    "balance_updated_cents": BalanceUpdated(SEQUENCE, ANA, BRUNO, Decimal("899.50"), Decimal("9999999999999.99")),
+    "balance_updated_escaped": BalanceUpdated(SEQUENCE, ODD, BRUNO, Decimal("0.00"), Decimal("0.01")),
+    "account_created": AccountCreated(SEQUENCE, ANA, CLIENT, Decimal(0)),
+    "balance_announced": BalanceAnnounced(SEQUENCE, ANA, Decimal("900.00")),
 }
 
 
@@ -95,7 +96,7 @@ def test_balances_reads_the_golden_bytes_as_the_original_sends_them_without_key_
 
 def test_wallet_sends_the_golden_headers():
     message = to_message(EVENTS["balance_updated"])
-    connection = OutboxConnection([(SEQUENCE, *message, "checkout-1", HAPPENED)])
+    connection = OutboxConnection([(1, *message, EVENT_ID, "checkout-1", HAPPENED)])
     producer = Producer()
 
     relay_batch(connection, producer)

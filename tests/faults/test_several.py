@@ -31,7 +31,7 @@ def test_another_wallet_leads_when_the_leader_is_gone(scene, end):
     if end == "pause":  # the old leader wakes with rows in its hands that the other has sent long since
         time.sleep(ASLEEP_SECONDS)
         system.resume(leader)
-        wait_until(lambda: system.ready(leader)[1].get("relay") == "another leads", f"{leader} to step back", 15)
+        wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to step back", 15)
 
 
 def test_an_old_leader_that_wakes_with_events_in_its_hands_does_no_harm(scene):
@@ -48,7 +48,7 @@ def test_an_old_leader_that_wakes_with_events_in_its_hands_does_no_harm(scene):
     system.resume(leader)
 
     print(f"\nthe leading wallet hung while it sent: the other's transfers were told after {took:.1f} s")
-    wait_until(lambda: system.ready(leader)[1].get("relay") == "another leads", f"{leader} to step back", 15)
+    wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to step back", 15)
 
 
 def test_accounts_that_a_hung_wallet_holds_are_free_again(scene):
@@ -123,8 +123,8 @@ def test_partitions_that_a_zombie_holds_in_a_transaction_are_taken_over(scene):
 
 def leading(system):
     """(the wallet that relays, the one that does not)"""
-    wait_until(lambda: "leads" in relays(system), "a leader", 15)
-    return sorted(WALLETS, key=lambda name: system.ready(name)[1]["relay"] != "leads")
+    wait_until(lambda: "leader" in relays(system), "a leader", 15)
+    return sorted(WALLETS, key=lambda name: system.ready(name)[1]["relay"] != "leader")
 
 
 def relays(system):

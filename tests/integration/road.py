@@ -11,10 +11,10 @@ import balances.api
 import wallet.api
 from balances import consumer
 from balances.messages import TOPICS
+from common.events.relay import relay_batch
 from common.json_api import logged
 from common.status import Status
 from wallet.messages import TOPICS as WALLET_TOPICS
-from wallet.relay import relay_batch
 
 
 class Road:
@@ -27,7 +27,7 @@ class Road:
 def road(wallet_database, balances_database, kafka, make_topic, token=""):
     own = {topic: make_topic() for topic in WALLET_TOPICS}
     relay_status, consumer_status = Status(), _Renamed(Status(), {name: topic for topic, name in own.items()})
-    relay_status.write({"relay": "leads", "kafka": "up"})
+    relay_status.write({"relay": "leader", "kafka": "up"})
     stop, relaying = threading.Event(), threading.Event()
     relaying.set()
     following = {

@@ -1,6 +1,6 @@
 """Looking into the tables, and putting there what a test begins with."""
 
-WALLET = ("outbox", "idempotency_keys", "transactions", "accounts", "clients")
+WALLET = ("leases", "known_server", "outbox", "idempotency_keys", "transactions", "accounts", "clients")
 BALANCES = ("balances", "consumer_offsets", "dead_letters")
 
 
@@ -28,7 +28,7 @@ def execute(database, statement, *parameters):
 
 def emptied(database, tables):
     with database.transaction() as cursor:
-        for table in tables:  # DELETE: TRUNCATE would set the sequence back
+        for table in tables:
             cursor.execute(f"DELETE FROM {table}")
     return database
 

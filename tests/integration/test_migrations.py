@@ -188,16 +188,6 @@ def test_a_broken_off_migration_ends_with_its_own_words_and_without_the_password
     assert ":tests@" not in refused.stdout + refused.stderr
 
 
-def test_the_sequence_is_at_least_the_clock_after_each_start(urls):
-    run_verb("wallet", urls["wallet"], "migrate")
-    database, clock = Database(urls["wallet"]), int(time.time() * 1_000_000)
-
-    run_verb("wallet", urls["wallet"], "migrate")
-    execute(database, "INSERT INTO outbox (topic, message_key, payload) VALUES ('any', 'a', '{}')")
-
-    assert value(database, "SELECT id FROM outbox") > clock
-
-
 # ---- the entrypoint before MySQL is there
 
 

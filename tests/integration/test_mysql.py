@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from common.mysql import IDLE_SECONDS, SILENT_SECONDS, Database, DatabaseUnavailable
+from common.mysql import IDLE_SECONDS, WAIT_TIMEOUT_SECONDS, Database, DatabaseUnavailable
 from tests.integration.tables import execute, value
 
 
@@ -15,7 +15,7 @@ def test_the_rows_of_a_transaction_that_hangs_are_free_again(balances_database, 
     def hang_in_a_transaction():
         with balances_database.transaction() as cursor:
             cursor.execute("UPDATE balances SET balance = 2")
-            time.sleep(SILENT_SECONDS - 3)  # the rest is less than another waits for a lock
+            time.sleep(WAIT_TIMEOUT_SECONDS - 3)  # the rest is less than another waits for a lock
             execute(other, "UPDATE balances SET balance = balance + 10")
 
     with pytest.raises(DatabaseUnavailable):
@@ -24,7 +24,7 @@ def test_the_rows_of_a_transaction_that_hangs_are_free_again(balances_database, 
     assert value(other, "SELECT balance FROM balances") == 11
 
 
-@pytest.mark.parametrize("seconds", [SILENT_SECONDS + 1, (IDLE_SECONDS + SILENT_SECONDS) / 2], ids=["has", "soon will"])
+@pytest.mark.parametrize("seconds", [WAIT_TIMEOUT_SECONDS + 1, (IDLE_SECONDS + WAIT_TIMEOUT_SECONDS) / 2], ids=["has", "soon will"])
 def test_a_connection_that_mysql_has_ended_or_soon_will_is_replaced_at_its_next_use(balances_database, seconds):
     before = value(balances_database, "SELECT CONNECTION_ID()")
 

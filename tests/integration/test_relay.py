@@ -2,22 +2,25 @@
 
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from uuid import uuid4
 
+import pymysql
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from common.bell import Bell
+from common.events import known_server
+from common.events.lease import LEASE_SECONDS
+from common.events.outbox import Event, Outbox
+from common.events.relay import Relay, Unacknowledged, relay_batch
 from common.kafka import client_options
 from common.mysql import LOCK_WAIT_SECONDS, Database
 from common.status import Status
+from common.wakeup import WakeupEvent
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE
-from tests.integration.tables import execute, rows
+from tests.integration.tables import execute, rows, value
 from tests.stand_ins import Producer
-from wallet import relay
-from wallet.relay import Unacknowledged, relay_batch
-from wallet.repositories import Outbox
 
 
 @pytest.fixture
@@ -33,11 +36,9 @@ def producer(kafka):
 
 
 def put(database, topic, *values, request_id=None):
-    """Rows of the outbox; give the id of the first."""
+    """Rows of the outbox, with the sequences 1, 2, …"""
     with database.transaction() as cursor:
-        outbox = Outbox(cursor)
-        outbox.add([(topic, "ana", text) for text in values], request_id)
-    return outbox.first_id()
+        Outbox(cursor).add([Event(topic, "ana", text, number) for number, text in enumerate(values, 1)], request_id)
 
 
 def waiting(database):
@@ -65,7 +66,8 @@ def sent_by(producer):
 
 
 def test_the_oldest_go_first_with_their_key_and_their_headers(kafka, producer, connection, wallet_database, topic):
-    first = put(wallet_database, topic, '{"one":1}', '{"two":"é"}', request_id="request 7")
+    put(wallet_database, topic, '{"one":1}', '{"two":"é"}', request_id="request 7")
+    ((event_id,), _) = rows(wallet_database, "SELECT event_id FROM outbox ORDER BY id")
 
     relayed = relay_batch(connection, producer)
 
@@ -73,9 +75,10 @@ def test_the_oldest_go_first_with_their_key_and_their_headers(kafka, producer, c
     headers = dict(one.headers)
     assert relayed == 2
     assert (one.key, one.value, two.value) == (b"ana", b'{"one":1}', '{"two":"é"}'.encode())
-    assert [name for name, _ in one.headers] == ["sequence", "occurred_at", "request_id"]
-    assert (headers["sequence"], headers["request_id"]) == (str(first).encode(), b"request 7")
-    assert dict(two.headers)["sequence"] == str(first + 1).encode()
+    assert [name for name, _ in one.headers] == ["sequence", "occurred_at", "event_id", "request_id"]
+    assert (headers["sequence"], headers["request_id"]) == (b"1", b"request 7")
+    assert headers["event_id"] == event_id.encode()
+    assert dict(two.headers)["sequence"] == b"2"
     assert time.strftime("%Y-%m-%dT%H", time.gmtime()).encode()[:10] == headers["occurred_at"][:10]
     assert len(headers["occurred_at"]) == len("2026-11-22T11:42:20.123456Z")
     assert waiting(wallet_database) == []
@@ -91,7 +94,7 @@ def test_what_nobody_asked_for_has_no_request_id(kafka, producer, connection, wa
     relay_batch(connection, producer)
 
     (record,) = records_of(kafka, topic, 1)
-    assert [name for name, _ in record.headers] == ["sequence", "occurred_at"]
+    assert [name for name, _ in record.headers] == ["sequence", "occurred_at", "event_id"]
 
 
 def test_only_what_was_acknowledged_from_the_start_is_removed(connection, wallet_database):
@@ -120,8 +123,8 @@ def late(wallet_database):
     """A transaction that drew the lowest id of all and has not committed yet."""
     with closing(wallet_database.connect()) as late, late.cursor() as cursor:
         late.begin()
-        Outbox(cursor).add([("any", "ana", "late")], None)
-        cursor.send_held()
+        Outbox(cursor).add([Event("any", "ana", "late", 1)])
+        cursor.flush()
         yield late
 
 
@@ -156,16 +159,27 @@ def test_the_relay_does_not_wait_for_a_transfer_that_is_still_open(connection, w
     assert time.monotonic() - started < LOCK_WAIT_SECONDS
 
 
-# ---- the runner around the step
+def test_a_resend_carries_the_event_id_of_the_first_time(connection, wallet_database):
+    put(wallet_database, "any", "1")
+    first, second = Producer(failing={0}), Producer()
+
+    with pytest.raises(Unacknowledged):
+        relay_batch(connection, first)
+    relay_batch(connection, second)
+
+    assert dict(first.sent[0].headers)["event_id"] == dict(second.sent[0].headers)["event_id"]
 
 
-class Relay:
-    """`relay.run` in a thread of its own, as the wallet's runner has it."""
+# ---- the loop around the step
 
-    def __init__(self, database, options):
-        self.bell, self.status, self._stop = Bell(), Status(), threading.Event()
-        arguments = (self._stop, database, options, 1, 1, self.bell, self.status)
-        self._thread = threading.Thread(target=relay.run, args=arguments, daemon=True)
+
+class Running:
+    """`Relay.run` in a thread of its own, as the wallet's runner has it."""
+
+    def __init__(self, url, options, topics=()):
+        self.wakeup, self.status, self._stop = WakeupEvent(), Status(), threading.Event()
+        relay = Relay(Database(url), options, topics, 1, 1, self.wakeup, self.status)
+        self._thread = threading.Thread(target=relay.run, args=(self._stop,), daemon=True)
 
     def __enter__(self):
         self._thread.start()
@@ -176,52 +190,116 @@ class Relay:
         self._thread.join(timeout=15)
         assert not self._thread.is_alive()
 
-    def tells(self, **facts):
+    def reports(self, seconds=20, **facts):
         """Wait until its status has these facts."""
-        eventually(lambda: facts.items() <= self.status.read().items(), seconds=20)
+        eventually(lambda: facts.items() <= self.status.read().items(), seconds=seconds)
 
 
 def test_the_relay_publishes_what_is_committed_while_it_runs(kafka, wallet_url, wallet_database, topic):
-    with Relay(Database(wallet_url), kafka) as running:
-        running.tells(relay="leads")
+    with Running(wallet_url, kafka) as running:
+        running.reports(relay="leader")
         put(wallet_database, topic, "1")
-        running.bell.ring()
-        put(wallet_database, topic, "2")  # nobody rings: it looks by itself
+        running.wakeup.notify()
+        put(wallet_database, topic, "2")  # nothing notifies the relay: it reads the outbox by itself
         records = records_of(kafka, topic, 2)
-        running.tells(kafka="up")
+        running.reports(kafka="up")
 
     assert [record.value for record in records] == [b"1", b"2"]
     assert waiting(wallet_database) == []
 
 
-def test_one_relay_leads_and_the_other_takes_over(kafka, wallet_url, wallet_database, topic):
-    with Relay(Database(wallet_url), kafka) as first:
-        first.tells(relay="leads")
-        with Relay(Database(wallet_url), kafka) as second:
-            second.tells(relay="another leads")
+def test_one_relay_is_the_leader_and_the_other_takes_over_at_once_when_it_ends(
+    kafka, wallet_url, wallet_database, topic
+):
+    with Running(wallet_url, kafka) as first:
+        first.reports(relay="leader")
+        with Running(wallet_url, kafka) as second:
+            second.reports(relay="standby")
 
             first.__exit__()
-            second.tells(relay="leads")
+            second.reports(relay="leader", seconds=LEASE_SECONDS - 1)
             put(wallet_database, topic, "1")
 
             assert [record.value for record in records_of(kafka, topic, 1)] == [b"1"]
 
 
-def test_the_relay_that_loses_its_connection_asks_for_the_lead_anew(kafka, wallet_url, wallet_database, topic):
-    with Relay(Database(wallet_url), kafka) as running:
-        running.tells(relay="leads")
-        ((leader,),) = rows(wallet_database, "SELECT IS_USED_LOCK(CONCAT(DATABASE(), '.relay'))")
+def test_a_lease_that_is_not_renewed_passes_to_the_next_relay(kafka, wallet_url, wallet_database):
+    seconds = int(LEASE_SECONDS * 1_000_000)
+    execute(wallet_database, "DELETE FROM leases")
+    execute(
+        wallet_database,
+        "INSERT INTO leases VALUES ('relay', 'one that hangs', UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND)",
+        seconds,
+    )
 
-        execute(wallet_database, f"KILL {leader}")
+    with Running(wallet_url, kafka) as running:
+        running.reports(relay="standby")
+        running.reports(relay="leader")
+
+
+def test_a_leader_whose_lease_was_taken_is_on_standby(kafka, wallet_url, wallet_database):
+    with Running(wallet_url, kafka) as running:
+        running.reports(relay="leader")
+
+        execute(
+            wallet_database,
+            "UPDATE leases SET holder = 'another', expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR",
+        )
+
+        running.reports(relay="standby")
+    execute(wallet_database, "DELETE FROM leases")
+
+
+def test_the_relay_that_loses_its_connection_goes_on_with_another(kafka, wallet_url, wallet_database, topic):
+    with Running(wallet_url, kafka) as running:
+        running.reports(relay="leader")
+        own = rows(wallet_database, "SELECT CONNECTION_ID()")[0][0]
+        connections = [row[0] for row in rows(wallet_database, "SHOW PROCESSLIST") if row[0] != own]
+
+        for connection in connections:
+            with suppress(pymysql.MySQLError):
+                execute(wallet_database, f"KILL {connection}")
         put(wallet_database, topic, "1")
 
         assert [record.value for record in records_of(kafka, topic, 1)] == [b"1"]
 
 
-def test_a_relay_without_kafka_keeps_everything_and_says_so(wallet_url, wallet_database):
+def test_a_relay_without_kafka_keeps_everything_and_reports_it(wallet_url, wallet_database):
     put(wallet_database, "any", "1")
 
-    with Relay(Database(wallet_url), client_options(NOWHERE)) as running:
-        running.tells(relay="waits for Kafka", kafka="down")
+    with Running(wallet_url, client_options(NOWHERE)) as running:
+        running.reports(relay="waiting_for_kafka", kafka="down")
 
     assert waiting(wallet_database) == ["1"]
+
+
+def test_a_topic_that_was_deleted_is_created_again_though_nothing_is_sent(kafka, admin, wallet_url, wallet_database):
+    topic = f"test-{uuid4()}"
+    with Running(wallet_url, kafka, [topic]) as running:
+        running.reports(relay="leader")
+        admin.delete_topics([topic])
+
+        eventually(lambda: admin.describe_topics([topic])[0]["error_code"] == 0)
+    admin.delete_topics([topic])
+
+
+# ---- another server
+
+
+def test_another_server_is_noticed_once_and_until_everything_was_announced(wallet_database):
+    execute(wallet_database, "DELETE FROM known_server")
+
+    with wallet_database.transaction() as cursor:
+        assert not known_server.notice(cursor)  # the first server of all
+        assert not known_server.changed(cursor)
+    execute(wallet_database, "UPDATE known_server SET server = 'the one that was replaced'")
+    before = value(wallet_database, "SELECT UTC_TIMESTAMP(6)")
+    with wallet_database.transaction() as cursor:
+        assert known_server.notice(cursor)
+        assert not known_server.notice(cursor)
+        known_server.mark_announced(cursor, before)  # an announcement that began before the change
+        assert known_server.changed(cursor)
+    with wallet_database.transaction() as cursor:
+        cursor.execute("SELECT UTC_TIMESTAMP(6)")
+        known_server.mark_announced(cursor, cursor.fetchone()[0])
+        assert not known_server.changed(cursor)

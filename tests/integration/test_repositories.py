@@ -8,20 +8,15 @@ from decimal import Decimal
 import pymysql
 import pytest
 
-from common.mysql import CHECK_VIOLATED, LOCK_WAIT_SECONDS, Conflict, Database
+from common.events.idempotency import IdempotencyKeys, Key, KeyReused, Response, StillInProgress
+from common.events.outbox import Event, Outbox
+from common.mysql import CLOCK, LOCK_WAIT_SECONDS, Conflict, Database
+from common.mysql_errors import CHECK_VIOLATED
 from tests.eventually import eventually
 from tests.integration.explained import Explained
 from tests.integration.tables import execute, rows, value
 from wallet.domain import Account, AccountNotFound, Client, ClientNotFound, TransactionNotFound
-from wallet.repositories import (
-    AccountRepository,
-    Answers,
-    ClientRepository,
-    KeyReused,
-    Outbox,
-    StillInProgress,
-    TransactionRepository,
-)
+from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 HASH, OTHER_HASH = b"1" * 32, b"2" * 32
@@ -73,7 +68,9 @@ def test_accounts_are_paged_in_the_order_of_their_ids(bank):
 
 def test_locked_accounts_come_in_the_order_they_were_asked_for(bank):
     with bank.transaction() as cursor:
-        assert [account.id for account in AccountRepository(cursor).lock("b", "a")] == ["b", "a"]
+        accounts, _ = AccountRepository(cursor).lock("b", "a")
+
+    assert [account.id for account in accounts] == ["b", "a"]
 
 
 def test_rows_are_locked_in_the_order_of_their_ids_however_they_are_asked_for(bank, wallet_url):
@@ -102,7 +99,7 @@ def test_a_transfer_does_not_wait_for_a_stranger(bank, wallet_url):
         AccountRepository(cursor).lock("a", "b")
         with Database(wallet_url).transaction() as other:
             other.execute("SET SESSION innodb_lock_wait_timeout = 1")
-            (stranger,) = AccountRepository(other).lock("c")
+            (stranger,), _ = AccountRepository(other).lock("c")
 
     assert stranger.id == "c"
 
@@ -135,17 +132,17 @@ def oldest(cursor):
     Outbox(cursor).oldest(2000)
 
 
-def append(cursor, messages, request_id=None):
-    """The messages in the outbox; give the id of the first."""
-    outbox = Outbox(cursor)
-    outbox.add(messages, request_id)
-    return outbox.first_id()
+def append(cursor, *payloads):
+    """Events in the outbox; give the id of the first."""
+    Outbox(cursor).add([Event("any", "a", payload, 7) for payload in payloads], "request 7")
+    cursor.execute("SELECT MAX(id) FROM outbox")
+    return cursor.fetchone()[0] - len(payloads) + 1
 
 
 @pytest.mark.parametrize("statement", [lock, save_balances, oldest])
 def test_a_small_table_too_is_read_by_its_key_lest_strangers_rows_be_waited_for(bank, statement):
     with bank.transaction() as cursor:
-        append(cursor, [("any", "a", "{}")] * 3)
+        append(cursor, "{}", "{}", "{}")
         explained = Explained(cursor)
 
         statement(explained)
@@ -155,11 +152,11 @@ def test_a_small_table_too_is_read_by_its_key_lest_strangers_rows_be_waited_for(
 
 def test_removing_what_was_acknowledged_does_not_wait_for_a_row_that_is_not_yet_committed(bank):
     with bank.transaction() as cursor:
-        first = append(cursor, [("any", "a", "{}")] * 3)
+        first = append(cursor, "{}", "{}", "{}")
 
     with closing(bank.connect()) as other, other.cursor() as open_cursor, bank.transaction() as cursor:
         other.begin()
-        append(open_cursor, [("any", "a", "{}")])
+        append(open_cursor, "{}")
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
         Outbox(cursor).remove([first, first + 1, first + 2])
         cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}")
@@ -194,82 +191,102 @@ def test_the_largest_balance_fits(bank):
 # ---- the sequence
 
 
-def test_messages_are_numbered_in_the_order_they_are_added(wallet_database):
-    with wallet_database.transaction() as cursor:
-        first = append(cursor, [("any", "a", "1"), ("any", "a", "2")], "request 7")
+def test_a_lock_gives_the_sequence_of_each_account_and_the_clock_of_the_database(bank):
+    execute(bank, "UPDATE accounts SET sequence = 41 WHERE id = 'b'")
+    before = value(bank, f"SELECT {CLOCK}")
 
-    assert rows(wallet_database, "SELECT id, payload, request_id FROM outbox ORDER BY id") == (
-        (first, "1", "request 7"),
-        (first + 1, "2", "request 7"),
+    with bank.transaction() as cursor:
+        accounts, clock = AccountRepository(cursor).lock("a", "b")
+
+    assert [account.sequence for account in accounts] == [0, 41]
+    assert before <= clock <= value(bank, f"SELECT {CLOCK}")
+
+
+def test_both_accounts_of_a_transfer_get_its_sequence(bank):
+    with bank.transaction() as cursor:
+        AccountRepository(cursor).save_balances(
+            Account("a", "ana", Decimal(1), NOW, 42), Account("b", "ana", Decimal(2), NOW, 42)
+        )
+
+    assert rows(bank, "SELECT id, balance, sequence FROM accounts ORDER BY id") == (
+        ("a", Decimal(1), 42),
+        ("b", Decimal(2), 42),
+        ("c", Decimal(100), 0),
     )
 
 
-def test_the_sequence_is_raised_without_leaving_a_row(wallet_database):
+def test_only_sequences_far_ahead_of_the_clock_are_reset_to_it(bank):
+    execute(bank, f"UPDATE accounts SET sequence = {CLOCK} + 86400000000 WHERE id = 'a'")
+    execute(bank, f"UPDATE accounts SET sequence = {CLOCK} + 1000000 WHERE id = 'b'")
+    before = dict(rows(bank, "SELECT id, sequence FROM accounts"))
+
+    with bank.transaction() as cursor:
+        reset = AccountRepository(cursor).reset_future_sequences(300)
+
+    after = dict(rows(bank, "SELECT id, sequence FROM accounts"))
+    assert reset == 1
+    assert after["a"] <= value(bank, f"SELECT {CLOCK}")
+    assert (after["b"], after["c"]) == (before["b"], before["c"])
+
+
+def test_an_event_waits_with_its_sequence_and_an_id_of_its_own(wallet_database):
     with wallet_database.transaction() as cursor:
-        before = append(cursor, [("any", "a", "{}")])
-    to = before + 1_000_000
+        append(cursor, "1", "2")
+
+    first, second = database_rows = rows(
+        wallet_database, "SELECT payload, sequence, event_id, request_id FROM outbox ORDER BY id"
+    )
+    assert [(payload, sequence, request_id) for payload, sequence, _, request_id in database_rows] == [
+        ("1", 7, "request 7"),
+        ("2", 7, "request 7"),
+    ]
+    assert len(first[2]) == len(second[2]) == 36
+    assert first[2] != second[2]
+
+
+# ---- responses saved under an Idempotency-Key
+
+KEY = Key("POST /clients", "k", HASH)
+SAVED = Response(201, "{}", "body")
+
+
+def test_a_response_is_found_under_its_key_and_scope(wallet_database):
+    with wallet_database.transaction() as cursor:
+        assert IdempotencyKeys(cursor).find(KEY) is None
+        IdempotencyKeys(cursor).save(KEY, SAVED)
 
     with wallet_database.transaction() as cursor:
-        Outbox(cursor).raise_sequence(to)
-
-    with wallet_database.transaction() as cursor:
-        assert append(cursor, [("any", "a", "{}")]) > to
-    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
-
-
-def test_the_sequence_is_never_lowered(wallet_database):
-    with wallet_database.transaction() as cursor:
-        before = append(cursor, [("any", "a", "{}")])
-
-    with wallet_database.transaction() as cursor:
-        Outbox(cursor).raise_sequence(before - 1_000)
-        Outbox(cursor).raise_sequence(before)  # an id that is in use
-
-    with wallet_database.transaction() as cursor:
-        assert append(cursor, [("any", "a", "{}")]) > before
-    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
-
-
-# ---- answers kept under an Idempotency-Key
-
-
-def test_an_answer_is_found_under_its_key_and_scope(wallet_database):
-    with wallet_database.transaction() as cursor:
-        assert Answers(cursor).find("POST /clients", "k", HASH) is None
-        Answers(cursor).keep("POST /clients", "k", 201, "{}", "body")
-
-    with wallet_database.transaction() as cursor:
-        assert Answers(cursor).find("POST /clients", "k", HASH) == [201, "{}", "body"]
-        assert Answers(cursor).find("POST /accounts", "k", HASH) is None
+        assert IdempotencyKeys(cursor).find(KEY) == SAVED
+        assert IdempotencyKeys(cursor).find(KEY._replace(scope="POST /accounts")) is None
 
 
 def test_a_key_is_refused_for_another_body(wallet_database):
     with wallet_database.transaction() as cursor:
-        Answers(cursor).find("POST /clients", "k", HASH)
-        Answers(cursor).keep("POST /clients", "k", 201, "{}", "body")
+        IdempotencyKeys(cursor).find(KEY)
+        IdempotencyKeys(cursor).save(KEY, SAVED)
 
     with pytest.raises(KeyReused), wallet_database.transaction() as cursor:
-        Answers(cursor).find("POST /clients", "k", OTHER_HASH)
+        IdempotencyKeys(cursor).find(KEY._replace(body_sha256=OTHER_HASH))
 
 
 def test_a_key_whose_transaction_was_rolled_back_is_free(wallet_database):
     with suppress(AccountNotFound), wallet_database.transaction() as cursor:
-        Answers(cursor).find("POST /transactions", "k", HASH)
+        IdempotencyKeys(cursor).find(KEY)
         raise AccountNotFound("a")
 
     with wallet_database.transaction() as cursor:
-        assert Answers(cursor).find("POST /transactions", "k", OTHER_HASH) is None
+        assert IdempotencyKeys(cursor).find(KEY._replace(body_sha256=OTHER_HASH)) is None
 
 
 def test_a_key_in_use_by_an_open_transaction_is_still_in_progress(wallet_database, wallet_url):
     with wallet_database.transaction() as cursor:
-        Answers(cursor).find("POST /clients", "k", HASH)
+        IdempotencyKeys(cursor).find(KEY)
 
         with pytest.raises(StillInProgress), Database(wallet_url).transaction() as other:
-            Answers(other).find("POST /clients", "k", HASH)
+            IdempotencyKeys(other).find(KEY)
 
 
-def test_answers_older_than_a_day_are_forgotten_a_few_at_a_time(wallet_database):
+def test_responses_older_than_a_day_are_forgotten_a_few_at_a_time(wallet_database):
     for age in (25, 26, 27, 1):
         execute(
             wallet_database,
@@ -281,7 +298,7 @@ def test_answers_older_than_a_day_are_forgotten_a_few_at_a_time(wallet_database)
         )
 
     with wallet_database.transaction() as cursor:
-        removed = [Answers(cursor).forget_expired(limit=2) for _ in range(2)]
+        removed = [IdempotencyKeys(cursor).forget_expired(limit=2) for _ in range(2)]
 
     assert removed == [2, 1]
     assert rows(wallet_database, "SELECT idempotency_key FROM idempotency_keys") == (("1",),)

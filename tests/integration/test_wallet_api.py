@@ -12,10 +12,10 @@ import requests
 from common.json_api import BODY_BYTES
 from common.runner import BODY_BYTES as BODY_BYTES_READ
 from common.runner import HEADER_BYTES
+from common.events.idempotency import IdempotencyKeys, Key
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, rows, value
-from wallet.repositories import Answers
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_an_account_is_opened_with_nothing_in_it_and_announced(wallet, database)
     account_id = answer.json()["ID"]
     assert (answer.status_code, list(answer.json())) == (201, ["ID"])
     assert wallet("GET", answer.headers["Location"]).json()["balance"] == 0
-    assert rows(database, "SELECT id, topic, message_key, payload FROM outbox") == (
+    assert rows(database, "SELECT sequence, topic, message_key, payload FROM outbox") == (
         (
             int(answer.headers["Sequence"]),
             "accounts",
@@ -107,9 +107,9 @@ def test_a_transfer_moves_the_money_and_announces_it_in_the_originals_bytes(wall
         '"balance_account_id_from":99.5,"balance_account_id_to":0.5}}'
     )
     created = f'{{"Name":"TransactionCreated","Payload":{answer.text.rstrip()}}}'
-    assert rows(database, "SELECT id, topic, message_key, payload, request_id FROM outbox ORDER BY id") == (
+    assert rows(database, "SELECT sequence, topic, message_key, payload, request_id FROM outbox ORDER BY id") == (
         (sequence, "balances", "a", updated, "request-7"),
-        (sequence + 1, "transactions", "a", created, "request-7"),
+        (sequence, "transactions", "a", created, "request-7"),
     )
 
 
@@ -311,7 +311,7 @@ def test_one_key_serves_each_path_once(wallet):
 def test_a_key_whose_first_request_is_still_in_progress_is_told_so(wallet, database):
     key = next(keys)
     with database.transaction() as cursor:
-        Answers(cursor).find("POST /transactions", key, b"0" * 32)
+        IdempotencyKeys(cursor).find(Key("POST /transactions", key, b"0" * 32))
 
         answer = wallet("POST", "/transactions", json=transfer(10), headers={"Idempotency-Key": key})
 

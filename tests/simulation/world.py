@@ -19,10 +19,10 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 
 from balances import positions, projection
 from balances.consumer import Follower, consume_batch
+from common.events.relay import Unacknowledged, relay_batch
 from common.mysql import Conflict, DatabaseUnavailable
 from wallet.domain import Account, transfer
 from wallet.messages import to_message
-from wallet.relay import Unacknowledged, relay_batch
 
 ACCOUNTS, OPENING = 5, Decimal(1000)
 EPOCH = datetime(2026, 11, 22)
@@ -443,7 +443,7 @@ class _Transaction:
 
     def executemany(self, statement, rows):
         self._world.between_calls(can_fail=[DatabaseUnavailable("lost")])
-        self.rowcount, self._result = len(rows), SimpleNamespace(message=b"")
+        self.upserted = len(rows)
         allowed = {
             projection._NEWER: lambda old, new: old is None or new.sequence > old.sequence,
             projection._IN_ORDER: lambda old, new: True,

@@ -12,15 +12,19 @@ from wallet.domain import (
     MAX_BALANCE,
     Account,
     AccountCreated,
+    BalanceAnnounced,
     BalanceLimitExceeded,
     BalanceUpdated,
     Client,
+    ClocksDiffer,
     InsufficientFunds,
     InvalidAmount,
     InvalidClient,
     SameAccount,
+    SequenceFromTheFuture,
     Transaction,
     TransactionCreated,
+    announce,
     check_amount,
     new_client,
     open_account,
@@ -28,6 +32,7 @@ from wallet.domain import (
 )
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
+CLOCK = 1_795_347_740_123_456  # the same moment as the database says it
 CENT = Decimal("0.01")
 
 amounts_in_cents = st.decimals(min_value=CENT, max_value=MAX_BALANCE, places=2)
@@ -68,10 +73,10 @@ def test_255_characters_fit_whatever_bytes_they_take():
 def test_an_account_opens_empty_and_is_announced():
     client = Client("c1", "Ana", "ana@example.com", NOW)
 
-    opened, events = open_account("a1", client, NOW)
+    opened, events = open_account("a1", client, CLOCK, NOW)
 
-    assert opened == Account("a1", "c1", Decimal(0), NOW)
-    assert events == [AccountCreated("a1", "c1", Decimal(0))]
+    assert opened == Account("a1", "c1", Decimal(0), NOW, CLOCK + 1)
+    assert events == [AccountCreated(CLOCK + 1, "a1", "c1", Decimal(0))]
 
 
 # ---- transfers
@@ -80,7 +85,7 @@ def test_an_account_opens_empty_and_is_announced():
 def test_a_transfer_moves_the_amount_to_the_cent():
     source, target = account("a1", "1000.00"), account("a2", "0.10")
 
-    transfer("t1", source, target, Decimal("100.01"), NOW)
+    transfer("t1", source, target, Decimal("100.01"), CLOCK, NOW)
 
     assert (source.balance, target.balance) == (Decimal("899.99"), Decimal("100.11"))
 
@@ -88,19 +93,19 @@ def test_a_transfer_moves_the_amount_to_the_cent():
 def test_a_transfer_gives_the_transaction_and_announces_both_balances_as_they_stand_afterwards():
     source, target = account("a1", 1000), account("a2", 1000)
 
-    transaction, events = transfer("t1", source, target, Decimal(100), NOW)
+    transaction, events = transfer("t1", source, target, Decimal(100), CLOCK, NOW)
 
     assert transaction == Transaction("t1", "a1", "a2", Decimal(100), NOW)
     assert events == [
-        BalanceUpdated("a1", "a2", Decimal(900), Decimal(1100)),
-        TransactionCreated("t1", "a1", "a2", Decimal(100)),
+        BalanceUpdated(CLOCK + 1, "a1", "a2", Decimal(900), Decimal(1100)),
+        TransactionCreated(CLOCK + 1, "t1", "a1", "a2", Decimal(100)),
     ]
 
 
 def test_the_whole_balance_may_go():
     source, target = account("a1", "10.50"), account("a2", 0)
 
-    transfer("t1", source, target, Decimal("10.50"), NOW)
+    transfer("t1", source, target, Decimal("10.50"), CLOCK, NOW)
 
     assert (source.balance, target.balance) == (0, Decimal("10.50"))
 
@@ -108,7 +113,7 @@ def test_the_whole_balance_may_go():
 def test_the_receiver_may_hold_all_that_the_column_holds():
     source, target = account("a1", 1), account("a2", MAX_BALANCE - CENT)
 
-    transfer("t1", source, target, CENT, NOW)
+    transfer("t1", source, target, CENT, CLOCK, NOW)
 
     assert target.balance == MAX_BALANCE
 
@@ -129,7 +134,7 @@ def test_a_transfer_is_refused_and_moves_nothing(balance, target_balance, amount
     source, target = account("a1", balance), account("a2", target_balance)
 
     with pytest.raises(refusal):
-        transfer("t1", source, target, Decimal(amount), NOW)
+        transfer("t1", source, target, Decimal(amount), CLOCK, NOW)
 
     assert (source.balance, target.balance) == (Decimal(balance), Decimal(target_balance))
 
@@ -138,7 +143,7 @@ def test_a_transfer_to_the_same_account_is_refused():
     source = account("a1", 1000)
 
     with pytest.raises(SameAccount, match="account a1 cannot transfer to itself"):
-        transfer("t1", source, source, Decimal(1), NOW)
+        transfer("t1", source, source, Decimal(1), CLOCK, NOW)
 
     assert source.balance == 1000
 
@@ -147,7 +152,7 @@ def test_a_refusal_for_want_of_funds_names_the_account_and_both_amounts_shortly(
     source, target = account("a1", "10.00"), account("a2", 0)
 
     with pytest.raises(InsufficientFunds) as refusal:
-        transfer("t1", source, target, Decimal("11." + "0" * 60_000), NOW)
+        transfer("t1", source, target, Decimal("11." + "0" * 60_000), CLOCK, NOW)
 
     assert str(refusal.value) == "account a1 holds 10.00, less than 11.00"
 
@@ -157,7 +162,7 @@ def test_money_is_conserved_never_negative_and_never_beyond_the_column(held, rec
     source, target = account("a1", held), account("a2", receiver_held)
 
     try:
-        transfer("t1", source, target, amount, NOW)
+        transfer("t1", source, target, amount, CLOCK, NOW)
     except (InsufficientFunds, BalanceLimitExceeded):
         assert (source.balance, target.balance) == (held, receiver_held)
     else:
@@ -178,7 +183,7 @@ def test_any_run_of_transfers_keeps_the_sum_and_announces_what_it_leaves(data):
     for source, target in data.draw(st.lists(pairs, max_size=20)):
         amount = data.draw(st.decimals(min_value=CENT, max_value=max(CENT, source.balance), places=2))
         try:
-            _, (updated, _) = transfer("t", source, target, amount, NOW)
+            _, (updated, _) = transfer("t", source, target, amount, CLOCK, NOW)
         except (InsufficientFunds, BalanceLimitExceeded):
             continue
         announced[updated.account_id_from] = updated.balance_account_id_from
@@ -187,6 +192,65 @@ def test_any_run_of_transfers_keeps_the_sum_and_announces_what_it_leaves(data):
     assert sum(each.balance for each in accounts) == total
     assert all(0 <= each.balance <= MAX_BALANCE for each in accounts)
     assert announced == {each.id: each.balance for each in accounts if each.id in announced}
+
+
+# ---- the sequence
+
+
+@pytest.mark.parametrize(
+    ("source_sequence", "target_sequence", "expected"),
+    [(0, 0, CLOCK + 1), (CLOCK + 5, 0, CLOCK + 6), (0, CLOCK + 5, CLOCK + 6), (CLOCK - 1, CLOCK - 2, CLOCK + 1)],
+    ids=["new accounts", "the payer is ahead", "the receiver is ahead", "both are behind"],
+)
+def test_the_sequence_of_a_transfer_is_higher_than_the_clock_and_than_all_before_it(
+    source_sequence, target_sequence, expected
+):
+    source, target = account("a1", 10), account("a2", 0)
+    source.sequence, target.sequence = source_sequence, target_sequence
+
+    _, events = transfer("t1", source, target, Decimal(1), CLOCK, NOW)
+
+    assert (source.sequence, target.sequence) == (expected, expected)
+    assert [event.sequence for event in events] == [expected, expected]
+
+
+def test_the_sequence_grows_though_the_clock_goes_back():
+    source, target = account("a1", 10), account("a2", 0)
+    minute = 60_000_000
+
+    sequences = [transfer("t", source, target, CENT, CLOCK - n * minute, NOW)[1][0].sequence for n in range(4)]
+
+    assert sequences == [CLOCK + 1, CLOCK + 2, CLOCK + 3, CLOCK + 4]
+
+
+def test_an_announcement_is_newer_than_every_event_of_its_accounts():
+    accounts = [account("a1", 10), account("a2", 0)]
+    accounts[1].sequence = CLOCK + 7
+
+    events = announce(accounts, CLOCK, NOW)
+
+    assert events == [BalanceAnnounced(CLOCK + 8, "a1", Decimal(10)), BalanceAnnounced(CLOCK + 8, "a2", Decimal(0))]
+    assert [each.sequence for each in accounts] == [CLOCK + 8, CLOCK + 8]
+
+
+@pytest.mark.parametrize("seconds", [-3 * 86_400, -301, 301, 3 * 86_400])
+def test_a_transfer_is_refused_while_the_clocks_of_service_and_database_differ(seconds):
+    source, target = account("a1", 10), account("a2", 0)
+
+    with pytest.raises(ClocksDiffer, match=f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'}"):
+        transfer("t1", source, target, Decimal(1), CLOCK + seconds * 1_000_000, NOW)
+
+    assert (source.balance, source.sequence) == (10, 0)
+
+
+def test_a_transfer_of_an_account_whose_sequence_is_ahead_of_the_clock_is_refused_and_says_what_to_do():
+    source, target = account("a1", 10), account("a2", 0)
+    target.sequence = CLOCK + 86_400_000_000
+
+    with pytest.raises(SequenceFromTheFuture, match=r"account a2 .*reset-sequences"):
+        transfer("t1", source, target, Decimal(1), CLOCK, NOW)
+
+    assert source.balance == 10
 
 
 # ---- amounts

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from common.json_api import BadRequest, json_app, logged, number
-from common.mysql import Conflict, DatabaseUnavailable
+from common.mysql import Conflict, DatabaseUnavailable, OutcomeUnknown
 
 
 class AccountFrozen(Exception):
@@ -53,7 +53,14 @@ def test_a_refusal_becomes_a_problem_document_that_says_why(error, status, title
     assert json.loads(body) == {"type": "about:blank", "title": title, "status": status, "detail": str(error)}
 
 
-@pytest.mark.parametrize("error", [DatabaseUnavailable("(2003, wallet@10.0.0.7)"), Conflict("(1213, deadlock)")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatabaseUnavailable("(2003, wallet@10.0.0.7)"),
+        OutcomeUnknown("(2013, wallet@10.0.0.7)"),
+        Conflict("(1213, deadlock)"),
+    ],
+)
 def test_an_outage_is_a_503_that_says_when_to_ask_again_and_nothing_of_the_inside(error):
     status, headers, body = call("/there", route=raising(error))
 

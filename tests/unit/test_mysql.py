@@ -4,7 +4,8 @@ import pymysql
 import pytest
 
 from common.environment import Misconfigured
-from common.mysql import CONFLICT_TRIES, Conflict, Database, DatabaseUnavailable, repeat_on_conflict, translated
+from common.mysql import CONFLICT_TRIES, Conflict, Database, DatabaseUnavailable, repeat_on_conflict
+from common.mysql_errors import translated
 
 
 @pytest.mark.parametrize(
@@ -53,9 +54,12 @@ def test_a_deadlock_and_a_lock_wait_are_conflicts(code):
         pymysql.OperationalError(1053, "shutdown in progress"),
         pymysql.OperationalError(1290, "read-only"),
         pymysql.OperationalError(1040, "too many connections"),
+        pymysql.OperationalError(1792, "read-only transaction"),
+        pymysql.OperationalError(1836, "read-only mode"),
+        pymysql.OperationalError(1047, "the node of the cluster is not ready"),
+        pymysql.OperationalError(3032, "offline mode"),
         pymysql.InterfaceError(0, ""),
-        ConnectionResetError(104, "reset"),
-        TimeoutError(),
+        pymysql.InternalError("Packet sequence number wrong - got 2 expected 1"),
     ],
 )
 def test_what_is_the_servers_own_trouble_means_that_it_is_unavailable(error):
@@ -70,6 +74,12 @@ def test_what_is_the_servers_own_trouble_means_that_it_is_unavailable(error):
         pymysql.IntegrityError(1062, "duplicate"),
         pymysql.DataError(1406, "too long"),
         pymysql.ProgrammingError(1064, "syntax"),
+        pymysql.OperationalError(1054, "unknown column"),
+        pymysql.OperationalError(1142, "denied"),
+        pymysql.OperationalError(1364, "no default value"),
+        pymysql.OperationalError(1136, "column count"),
+        pymysql.OperationalError(1153, "packet too large"),
+        TimeoutError(),
         KeyError("a bug"),
     ],
 )

@@ -1,5 +1,6 @@
 """When a service says of itself that it is ready: what is its own fault counts, Kafka away does not."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,31 @@ import balances.readiness
 import wallet.readiness
 from common.mysql import DatabaseUnavailable
 from common.runner import STUCK_SECONDS
+
+
+def status(facts, age=0.1):
+    return SimpleNamespace(read=lambda: facts, age=lambda: age)
+
+
+def now():
+    return int(time.time() * 1_000_000)
+
+
+def database(answer=(0, 0)):
+    return SimpleNamespace(read=lambda query: answer)
+
+
+def wallet_database(**facts):
+    facts = {"outbox_rows": 0, "outbox_oldest_seconds": 3.5, "announce_required": False, "clock": now(), **facts}
+    return SimpleNamespace(read=lambda query: facts)
+
+
+def away():
+    def read(query):
+        raise DatabaseUnavailable("cannot connect")
+
+    return SimpleNamespace(read=read)
+
 
 FOLLOWS = {
     "consumer": "follows",
@@ -19,59 +45,46 @@ FOLLOWS = {
         {"topic": "balances", "partition": 0, "position": 9, "lag": 7},
     ],
 }
-LEADS = {"relay": "leads", "kafka": "up"}
+LEADS = {"relay": "leader", "kafka": "up"}
 BOTH = pytest.mark.parametrize(
-    ("look", "facts"), [(balances.readiness.look, FOLLOWS), (wallet.readiness.look, LEADS)], ids=["balances", "wallet"]
+    ("look", "facts", "database"),
+    [(balances.readiness.look, FOLLOWS, database()), (wallet.readiness.check, LEADS, wallet_database())],
+    ids=["balances", "wallet"],
 )
 
 
-def status(facts, age=0.1):
-    return SimpleNamespace(read=lambda: facts, age=lambda: age)
-
-
-def database(answer=(0, 0)):
-    return SimpleNamespace(read=lambda query: answer)
-
-
-def away():
-    def read(query):
-        raise DatabaseUnavailable("cannot connect")
-
-    return SimpleNamespace(read=read)
-
-
 @BOTH
-def test_ready_when_mysql_answers_and_the_worker_is_alive(look, facts):
-    code, told = look(database(), status(facts))
+def test_ready_when_mysql_answers_and_the_worker_is_alive(look, facts, database):
+    code, told = look(database, status(facts))
 
     assert (code, told["status"], told["mysql"], told["kafka"]) == (200, "ready", "up", "up")
 
 
 @BOTH
-def test_not_ready_while_mysql_is_away(look, facts):
+def test_not_ready_while_mysql_is_away(look, facts, database):
     code, told = look(away(), status(facts))
 
     assert (code, told["status"], told["mysql"]) == (503, "not ready", "down")
 
 
 @BOTH
-def test_not_ready_when_the_worker_has_said_nothing_for_half_of_what_ends_the_process(look, facts):
-    code, told = look(database(), status(facts, age=STUCK_SECONDS / 2 + 1))
+def test_not_ready_when_the_worker_has_said_nothing_for_half_of_what_ends_the_process(look, facts, database):
+    code, told = look(database, status(facts, age=STUCK_SECONDS / 2 + 1))
 
     assert (code, told["status"]) == (503, "not ready")
     assert "stuck" in told.values()
 
 
 @BOTH
-def test_kafka_away_is_told_and_no_fault(look, facts):
-    code, told = look(database(), status({**facts, "kafka": "down"}))
+def test_kafka_away_is_told_and_no_fault(look, facts, database):
+    code, told = look(database, status({**facts, "kafka": "down"}))
 
     assert (code, told["status"], told["kafka"]) == (200, "ready", "down")
 
 
 @BOTH
-def test_a_worker_that_fails_again_and_again_says_why(look, facts):
-    _, told = look(database(), status({**facts, "failing": "a bug"}))
+def test_a_worker_that_fails_again_and_again_says_why(look, facts, database):
+    _, told = look(database, status({**facts, "failing": "a bug"}))
 
     assert told["failing"] == "a bug"
 
@@ -90,7 +103,17 @@ def test_balances_tells_the_lag_of_all_partitions_the_parked_messages_and_whethe
     assert told["last_event_seconds"] is not None
 
 
-def test_wallet_tells_how_much_waits_in_the_outbox_and_for_how_long():
-    _, told = wallet.readiness.look(database(answer=(12, 3.5)), status(LEADS))
+def test_wallet_reports_how_much_waits_in_the_outbox_for_how_long_and_whether_an_announcement_is_required():
+    _, facts = wallet.readiness.check(wallet_database(outbox_rows=12, announce_required=True), status(LEADS))
 
-    assert (told["outbox_rows"], told["outbox_oldest_seconds"]) == (12, 3.5)
+    assert (facts["outbox_rows"], facts["outbox_oldest_seconds"], facts["announce_required"]) == (12, 3.5, True)
+    assert "clock" not in facts
+
+
+def test_wallet_is_not_ready_while_the_clocks_of_service_and_database_differ():
+    three_days = 3 * 86_400 * 1_000_000
+
+    code, facts = wallet.readiness.check(wallet_database(clock=now() + three_days), status(LEADS))
+
+    assert (code, facts["status"]) == (503, "not ready")
+    assert "the database's clock is 2592" in facts["failing"]

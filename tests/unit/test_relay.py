@@ -5,14 +5,14 @@ from datetime import datetime
 
 import pytest
 
+from common.events.relay import ACK_SECONDS, BATCH_ROWS, EventTooLarge, Unacknowledged, relay_batch
 from tests.stand_ins import OutboxConnection, Producer
-from wallet.relay import ACK_SECONDS, BATCH_ROWS, Unacknowledged, relay_batch
 
 HAPPENED = datetime(2026, 11, 22, 11, 42, 20)
 
 
-def row(sequence, request_id="r-1"):
-    return (sequence, "balances", f"account {sequence}", f'{{"n":{sequence}}}', request_id, HAPPENED)
+def row(number, request_id="r-1", sequence=7, event_id="e-1"):
+    return (number, "balances", f"account {number}", f'{{"n":{number}}}', sequence, event_id, request_id, HAPPENED)
 
 
 def ids(rows):
@@ -37,8 +37,9 @@ def test_a_message_carries_its_topic_key_value_and_headers():
     (sent,) = producer.sent
     assert (sent.topic, sent.key, sent.value) == ("balances", b"account 10", b'{"n":10}')
     assert sent.headers == [
-        ("sequence", b"10"),
+        ("sequence", b"7"),
         ("occurred_at", b"2026-11-22T11:42:20.000000Z"),
+        ("event_id", b"e-1"),
         ("request_id", b"r-1"),
     ]
 
@@ -48,7 +49,28 @@ def test_what_no_request_asked_for_has_no_request_id():
 
     relay_batch(OutboxConnection([row(10, request_id=None)]), producer)
 
-    assert [key for key, _ in producer.sent[0].headers] == ["sequence", "occurred_at"]
+    assert [key for key, _ in producer.sent[0].headers] == ["sequence", "occurred_at", "event_id"]
+
+
+def test_a_row_of_the_version_before_goes_out_under_its_id():
+    producer = Producer()
+
+    relay_batch(OutboxConnection([row(10, sequence=None, event_id=None)]), producer)
+
+    assert producer.sent[0].headers == [
+        ("sequence", b"10"),
+        ("occurred_at", b"2026-11-22T11:42:20.000000Z"),
+        ("request_id", b"r-1"),
+    ]
+
+
+def test_an_event_that_is_too_large_for_its_topic_is_named_and_keeps_its_place():
+    connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(too_large={1})
+
+    with pytest.raises(EventTooLarge, match="outbox row 11 has 8 bytes, more than topic balances accepts"):
+        relay_batch(connection, producer)
+
+    assert ids(connection.rows) == [11, 12]
 
 
 def test_an_empty_outbox_is_no_work():

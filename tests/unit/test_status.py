@@ -1,12 +1,12 @@
-"""What a worker says of itself, and the bell that wakes it: both reach every process of a service."""
+"""The status that a worker reports, and the call that wakes it up: both reach every process of a service."""
 
 import os
 import time
 
 import pytest
 
-from common.bell import Bell
 from common.status import Status
+from common.wakeup import WakeupEvent
 
 
 def fork(work):
@@ -96,43 +96,43 @@ def test_more_than_the_page_holds_is_an_error_and_not_a_torn_status():
     assert status.read()["lag"] == 7
 
 
-# ---- the bell
+# ---- the wake-up call
 
 
-def rings(bell):
+def wakes_up(wakeup):
     started = time.monotonic()
-    bell.wait(10)
+    wakeup.wait(10)
     return time.monotonic() - started < 5
 
 
-def is_still(bell):
+def sleeps(wakeup):
     started = time.monotonic()
-    bell.wait(0.05)
+    wakeup.wait(0.05)
     return time.monotonic() - started >= 0.05
 
 
-def test_a_bell_that_rang_before_ends_the_wait_at_once_and_only_once():
-    bell = Bell()
+def test_a_notification_from_before_the_wait_ends_it_at_once_and_only_once():
+    wakeup = WakeupEvent()
 
-    bell.ring()
+    wakeup.notify()
 
-    assert rings(bell)
-    assert is_still(bell)
+    assert wakes_up(wakeup)
+    assert sleeps(wakeup)
 
 
-def test_however_often_it_rang_it_is_one_wake_up_and_ringing_never_waits():
-    bell = Bell()
+def test_any_number_of_notifications_is_one_wake_up_and_notifying_never_waits():
+    wakeup = WakeupEvent()
 
     for _ in range(70_000):  # more than a pipe holds
-        bell.ring()
+        wakeup.notify()
 
-    assert rings(bell)
-    assert is_still(bell)
+    assert wakes_up(wakeup)
+    assert sleeps(wakeup)
 
 
-def test_it_rings_across_processes():
-    bell = Bell()
+def test_a_notification_reaches_another_process():
+    wakeup = WakeupEvent()
 
-    assert succeeds(fork(bell.ring))
+    assert succeeds(fork(wakeup.notify))
 
-    assert rings(bell)
+    assert wakes_up(wakeup)

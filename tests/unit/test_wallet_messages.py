@@ -20,10 +20,10 @@ def test_there_are_three_topics():
 @pytest.mark.parametrize(
     ("event", "topic"),
     [
-        (TransactionCreated("t1", "a1", "a2", Decimal(1)), "transactions"),
-        (BalanceUpdated("a1", "a2", Decimal(1), Decimal(2)), "balances"),
-        (AccountCreated("a1", "c1", Decimal(0)), "accounts"),
-        (BalanceAnnounced("a1", Decimal(1)), "accounts"),
+        (TransactionCreated(7, "t1", "a1", "a2", Decimal(1)), "transactions"),
+        (BalanceUpdated(7, "a1", "a2", Decimal(1), Decimal(2)), "balances"),
+        (AccountCreated(7, "a1", "c1", Decimal(0)), "accounts"),
+        (BalanceAnnounced(7, "a1", Decimal(1)), "accounts"),
     ],
 )
 def test_the_key_is_the_account_so_that_its_events_keep_their_order(event, topic):
@@ -43,7 +43,7 @@ def test_the_key_is_the_account_so_that_its_events_keep_their_order(event, topic
     ],
 )
 def test_text_is_escaped_as_go_does(account_id, written):
-    message = to_message(BalanceAnnounced(account_id, Decimal(1)))
+    message = to_message(BalanceAnnounced(7, account_id, Decimal(1)))
 
     start, end = '{"Name":"BalanceAnnounced","Payload":{"account_id":"', '","balance":1}}'
     assert message.value == start + written + end
@@ -51,7 +51,8 @@ def test_text_is_escaped_as_go_does(account_id, written):
 
 @given(account_id=st.text(), balance=amounts)
 def test_whatever_the_id_and_the_balance_the_value_is_json_that_says_exactly_that(account_id, balance):
-    message = to_message(BalanceAnnounced(account_id, balance))
+    message = to_message(BalanceAnnounced(7, account_id, balance))
 
+    assert message.sequence == 7
     said = json.loads(message.value, parse_int=Decimal, parse_float=Decimal)
     assert said == {"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}

@@ -1,0 +1,62 @@
+"""Leader election by a lease: a row that one process holds until a moment of the database's clock.
+
+Compare-and-set on one row holds on every engine: one server, a promoted replica, a cluster of several primaries. (A
+lock that a server keeps in memory, as GET_LOCK, is unknown to the other nodes of a cluster.) A process that hangs
+loses the lease when it expires. Two processes may believe for a moment that they hold it: what they do must bear that.
+"""
+
+import time
+from uuid import uuid4
+
+from common.mysql import Connection
+
+LEASE_SECONDS = 5.0
+RENEW_SECONDS = 1.0
+
+
+class Lease:
+    """One process's part in the election named `name`; needs the table `leases`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._holder = str(uuid4())
+        self._renew_at = self._expires_at = 0.0
+
+    def hold(self, connection: Connection) -> bool:
+        """Take the lease if it is free, renew it if it is ours; whether this process is the leader now.
+
+        Costs a round trip once in RENEW_SECONDS. `connection` is in autocommit mode.
+        """
+        now = time.monotonic()
+        if now < self._renew_at:
+            return now < self._expires_at
+        held = self._take(connection)
+        # From before the statement was sent: the lease never seems longer than it is.
+        self._renew_at, self._expires_at = (now + RENEW_SECONDS, now + LEASE_SECONDS) if held else (0.0, 0.0)
+        return held
+
+    def release(self, connection: Connection) -> None:
+        """Let another process take the lease at once."""
+        self._renew_at = self._expires_at = 0.0
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE leases SET expires_at = UTC_TIMESTAMP(6) WHERE name = %s AND holder = %s",
+                (self._name, self._holder),
+            )
+
+    def _take(self, connection: Connection) -> bool:
+        ours = (self._holder, int(LEASE_SECONDS * 1_000_000), self._name)
+        with connection.cursor() as cursor:
+            if cursor.execute(
+                "UPDATE leases SET holder = %s, expires_at = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
+                " WHERE name = %s AND (holder = %s OR expires_at <= UTC_TIMESTAMP(6))",
+                (*ours, self._holder),
+            ):
+                return True
+            return bool(
+                cursor.execute(
+                    "INSERT IGNORE INTO leases (holder, expires_at, name)"
+                    " VALUES (%s, UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND, %s)",
+                    ours,
+                )
+            )

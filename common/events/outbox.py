@@ -1,0 +1,82 @@
+"""The outbox: events that wait for Kafka, written in the transaction of the change that they tell of.
+
+The id is only the order in which the relay reads. The sequence and the event id go out as headers.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import uuid4
+
+from common.mysql import Cursor
+
+
+class Event(NamedTuple):
+    """An event as it will travel. `sequence` orders the events of one key; the outbox gives it its event id."""
+
+    topic: str
+    key: str
+    value: str
+    sequence: int
+
+
+class Row(NamedTuple):
+    """An event that waits. `sequence` and `event_id` are None in a row of a version that had neither."""
+
+    id: int
+    topic: str
+    key: str
+    value: str
+    sequence: int | None
+    event_id: str | None
+    request_id: str | None
+    created_at: datetime
+
+
+class Outbox:
+    COUNTED = 10_000
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def add(self, events: Sequence[Event], request_id: str | None = None) -> None:
+        """Append the events; they are sent with the next statement, COMMIT at the latest."""
+        marks = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(events))
+        self._cursor.queue(
+            f"INSERT INTO outbox (topic, message_key, payload, sequence, event_id, request_id) VALUES {marks}",
+            [field for event in events for field in (*event, str(uuid4()), request_id)],
+        )
+
+    def oldest(self, limit: int) -> list[Row]:
+        """At most `limit` rows, oldest first.
+
+        Always from the very start: a row whose id was drawn early may commit late. No lock: the INSERTs of others
+        would wait for it.
+        """
+        self._cursor.execute(
+            "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at"
+            " FROM outbox ORDER BY id LIMIT %s",
+            (limit,),
+        )
+        return [Row(*row) for row in self._cursor.fetchall()]
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Delete exactly these rows, by primary key (never a range: a row committed meanwhile would go with it)."""
+        # A join, because MariaDB scans a small table for `id IN (…)`, whatever index is forced upon it, and would then
+        # wait for the rows that open transactions have inserted.
+        self._cursor.execute(
+            "DELETE outbox FROM JSON_TABLE(%s, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS acknowledged"
+            " STRAIGHT_JOIN outbox ON outbox.id = acknowledged.id",
+            (json.dumps(ids),),
+        )
+
+    def depth(self) -> tuple[int, float]:
+        """Give (rows waiting, counted up to COUNTED, seconds the oldest has waited)."""
+        self._cursor.execute(f"SELECT COUNT(*) FROM (SELECT id FROM outbox LIMIT {self.COUNTED}) AS counted")
+        ((rows,),) = self._cursor.fetchall()
+        self._cursor.execute(
+            "SELECT TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1000000 FROM outbox ORDER BY id LIMIT 1"
+        )
+        oldest = self._cursor.fetchone()
+        return rows, round(float(oldest[0]), 3) if oldest else 0.0

@@ -1,0 +1,120 @@
+"""What an error of MySQL or MariaDB means to a service: an outage, a conflict, or a fault of the statement.
+
+The class of a PyMySQL error does not tell: an unknown column (1054) is an OperationalError as a lost connection
+(2013) is. The codes do. They were provoked on MySQL 9.7 and MariaDB 10.11, or read in the servers' lists of errors.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pymysql
+
+DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
+CHECK_VIOLATED = {3819, 4025}  # MySQL's number, MariaDB's number
+PACKET_TOO_LARGE = 1153
+
+# The transaction was rolled back because of another one, and may be tried again.
+CONFLICTS = frozenset(
+    {
+        1020,  # record has changed since it was read (MariaDB, also of a cluster)
+        LOCK_WAIT_TIMEOUT,
+        DEADLOCK,  # a cluster says it at COMMIT too, when another node was faster
+        1614,  # deadlock, said of a distributed transaction
+        3101,  # a plugin asks for a rollback: group replication, when another node was faster
+        NOWAIT_REFUSED,
+    }
+)
+
+# The server says that it does not write: another server, or the same one later, may.
+READ_ONLY = frozenset(
+    {
+        1047,  # node of a cluster that is not ready ("unknown command")
+        1290,  # running with --read-only
+        1792,  # read-only transaction
+        1836,  # read-only mode
+        1874,  # InnoDB is in read-only mode
+        3100,  # replication hook: no majority
+    }
+)
+
+# This server cannot serve this connection, or at all.
+OUTAGES = READ_ONLY | frozenset(
+    {
+        *range(2000, 2062),  # what the client finds: cannot connect, connection lost, handshake failed …
+        1021,  # disk full
+        1026,  # error writing a file
+        1030,  # error from the storage engine
+        1037,  # out of memory
+        1040,  # too many connections
+        1041,  # out of memory
+        1042,  # cannot resolve the client's name
+        1043,  # bad handshake
+        1053,  # shutdown in progress
+        1077,  # normal shutdown
+        1079,  # shutdown complete
+        1080,  # forced close of the thread
+        1114,  # table full
+        1129,  # client's host is blocked
+        1130,  # client's host is not allowed
+        1135,  # cannot create a thread
+        1152,  # connection aborted
+        *range(1154, 1162),  # what the server finds on the network: read error, timeout, packets out of order …
+        1180,  # error during COMMIT
+        1181,  # error during ROLLBACK
+        1184,  # connection aborted
+        1189,  # network error
+        1190,  # network error
+        1203,  # too many connections of this user
+        1226,  # a limit of this user
+        1317,  # statement was ended by KILL
+        1927,  # connection was killed (MariaDB)
+        1969,  # statement took longer than the server allows (MariaDB)
+        3024,  # statement took longer than the server allows (MySQL)
+        3032,  # server is in offline mode
+        3168,  # server is not available, try another one
+        4031,  # server ended the idle connection
+    }
+)
+
+
+class DatabaseUnavailable(Exception):
+    """The server cannot be reached, or cannot serve. Nothing was committed."""
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    """The connection was lost during a COMMIT, which may or may not have taken effect."""
+
+
+class Conflict(Exception):
+    """Another transaction was in the way; this one was rolled back and may be tried again."""
+
+
+def translated(error: BaseException) -> BaseException:
+    """The error of this module that a PyMySQL error stands for; any other error as it is."""
+    if isinstance(error, (pymysql.InterfaceError, pymysql.InternalError)):
+        return DatabaseUnavailable(str(error))  # a connection that is closed, or whose packets are out of order
+    if not isinstance(error, pymysql.MySQLError):
+        return error
+    code = code_of(error)
+    if code in CONFLICTS:
+        return Conflict(str(error))
+    if code in OUTAGES:
+        return DatabaseUnavailable(str(error))
+    return error
+
+
+def code_of(error: BaseException | None) -> int:
+    """The server's or client's number of a PyMySQL error, 0 where it has none."""
+    code = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else 0
+    return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise the errors of this module in place of PyMySQL's, for work on a connection of one's own."""
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        if (own := translated(error)) is error:
+            raise
+        raise own from error

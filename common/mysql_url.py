@@ -1,0 +1,53 @@
+"""A database URL in dbmate's form: mysql://user:password@host:port/database. Several hosts are separated by commas."""
+
+from contextlib import suppress
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from common.environment import Misconfigured
+
+PORT = 3306
+
+
+class Address(NamedTuple):
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class DatabaseUrl(NamedTuple):
+    user: str
+    password: str
+    addresses: tuple[Address, ...]
+    database: str
+    query: str  # options, for dbmate alone
+
+    def of_one(self, address: Address, **options: str) -> str:
+        """The URL with this address alone. Everything is quoted that may be: Go's parser prints a URL that it
+        refuses."""
+        credentials = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        query = "&".join([*filter(None, [self.query]), *(f"{name}={quote(value)}" for name, value in options.items())])
+        return f"mysql://{credentials}@{address}/{quote(self.database)}" + (f"?{query}" if query else "")
+
+
+def parse(url: str) -> DatabaseUrl:
+    """Raises Misconfigured, without the password, where the URL has another form."""
+    with suppress(ValueError):  # the parser's own message would quote the password, where that holds a / or a #
+        parts = urlsplit(url)
+        credentials, _, hosts = parts.netloc.rpartition("@")
+        user, _, password = credentials.partition(":")
+        addresses = tuple(_address(each) for each in hosts.split(","))
+        database = unquote(parts.path.strip("/"))
+        if parts.scheme == "mysql" and database and not parts.fragment:
+            return DatabaseUrl(unquote(user), unquote(password), addresses, database, parts.query)
+    form = "mysql://user:password@host:port/database (or host:port,host:port for several servers)"
+    raise Misconfigured("A database URL", f"has the form {form}, special characters of a password as %XX")
+
+
+def _address(text: str) -> Address:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname or parts.port == 0 or parts.path:
+        raise ValueError("no host")
+    return Address(parts.hostname, parts.port or PORT)

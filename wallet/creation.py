@@ -1,0 +1,70 @@
+"""A request that creates something: one use case, one transaction, a 201; the same response again for the same key."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from bottle import HTTPResponse, request
+
+from common.events.idempotency import Key, Response
+from common.json_api import BadRequest, json_line
+from common.mysql import Database, repeat_on_conflict
+from wallet.unit_of_work import UnitOfWork, unit_of_work
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=HasId)
+
+
+def create(
+    database: Database,
+    use_case: Callable[[UnitOfWork], T],
+    to_body: Callable[[T], dict[str, Any]],
+    location: str,
+) -> HTTPResponse:
+    """Run the use case in one transaction, retried on a conflict; a request with an Idempotency-Key at most once.
+
+    `location`: the path under which what was created is found, without its id. Raises what the use case raises, and of
+    the key BadRequest, KeyReused and StillInProgress.
+    """
+    key = idempotency_key()
+
+    def transaction() -> Response:
+        with unit_of_work(database, request.environ["request_id"]) as work:
+            if key and (saved := work.idempotency_keys.find(key)):
+                request.environ["outcome"] = "replayed"
+                return saved
+            created = use_case(work)
+            headers = {"Content-Type": "application/json", "Location": location + created.id}
+            if work.sequence:
+                headers["Sequence"] = str(work.sequence)
+            response = Response(201, json.dumps(headers), json_line(to_body(created)).decode("utf-8"))
+            if key:
+                work.idempotency_keys.save(key, response)
+            return response
+
+    response = repeat_on_conflict(transaction)
+    headers = json.loads(response.headers)
+    if request.environ.get("outcome") == "replayed":
+        headers["Idempotent-Replayed"] = "true"
+    return HTTPResponse(response.body, response.status, headers)
+
+
+def idempotency_key() -> Key | None:
+    """The key of the present request, or None when it has no Idempotency-Key. Raises BadRequest."""
+    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")  # as it came: Bottle's get_header fails at what is not UTF-8
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise BadRequest("Idempotency-Key must have 1 to 255 visible ASCII characters")
+    body = request.environ["wsgi.input"]
+    body.seek(0)
+    return Key(f"{request.method} {request.path}", key, hashlib.sha256(body.read()).digest())
