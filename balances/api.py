@@ -41,7 +41,7 @@ def create_app(database, status, token=""):
     serve_health(app, lambda: readiness.look(database, status))
     waiting = threading.BoundedSemaphore(WAITING_THREADS)
 
-    @app.get("/balances/<account_id>")
+    @app.get("/balances/<account_id:id>")
     def get_balance(account_id):
         row = database.read(projection.find, account_id)
         if request.query_string and (sequence := _min_sequence()) and not _knows(row, sequence):

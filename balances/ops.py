@@ -15,7 +15,7 @@ from common import environment, migrate
 from common.json_api import number, rfc3339, to_json
 from common.log import configure
 from common.mysql import Database, DatabaseUnavailable, repeat_on_conflict
-from common.ops import NoAnswer, Service, add_verb, print_status
+from common.ops import NoAnswer, Service, add_verb, local_service, print_status
 
 DB = Path(__file__).resolve().parent.parent / "db" / "balances"
 LETTERS_AT_ONCE = 20  # a letter may be a megabyte
@@ -64,7 +64,7 @@ def _add_reconcile(verbs):
         "--balances-url",
         action="append",
         metavar="URL",
-        help="http://127.0.0.1:$PORT if not given; where several instances run, give each: they share the topics",
+        help="the service at $HOST:$PORT if not given; where several instances run, give each: they share the topics",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object in place of sentences")
 
@@ -86,7 +86,7 @@ def seed(_):
 
 def status(_):
     """print what /ready says of the running service; exit code 1 when it is not ready"""
-    print_status(port=environment.integer("PORT", 3003))
+    print_status(3003)
 
 
 def list_letters(_):
@@ -158,9 +158,8 @@ def reconcile(options):
     announce_needed of /ready is cleared; that takes DATABASE_URL.
     """
     wallet = Wallet(Service(options.wallet_url, environment.text("WALLET_TOKEN", "")))
-    own_url = f"http://127.0.0.1:{environment.integer('PORT', 3003)}"
     token = environment.text("BALANCES_TOKEN", "")
-    balances = Balances([Service(url, token) for url in options.balances_url or [own_url]])
+    balances = Balances([Service(url, token) for url in options.balances_url or []] or [local_service(3003, token)])
     database = _database() if environment.text("DATABASE_URL", "") else None
     try:
         since = database.read(_now) if database else None

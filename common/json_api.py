@@ -54,6 +54,7 @@ def json_app(status_by_error, token=""):
     With a token, only who bears it gets in, but for the routes marked `open_to_all=True`.
     """
     app = Bottle()
+    app.router.add_filter("id", lambda _: (r"(?s:.+)", None, None))  # any character, a slash too: <name:id>
     app.uninstall("json")  # Bottle's own knows no Decimal
     app.default_error_handler = lambda error: _problem_of(error.status_code, str(error.body))
     app.install(_as_json({**_STATUS_BY_ERROR, **status_by_error}))

@@ -1,62 +1,120 @@
-"""One JSON line for each thing worth knowing, on standard output."""
+"""One JSON line for each event, on standard output. Nothing ever waits for the log."""
 
 import logging
 import re
 import sys
+import threading
 import time
 import traceback
+from typing import Any
 
 import msgspec
+
+from common.output import Output
 
 log = logging.getLogger("log")
 
 _encode = msgspec.json.Encoder(enc_hook=str, order="deterministic").encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({})))
+_CUT = " … ".encode()
 _REFUSAL = re.compile(r"Authentication failed[^)]*|\[SSL[^(]*|Invalid frame length")  # the last: TLS, unasked for
 REFUSAL_SECONDS = 60
 
 
-def configure(service):
+def configure(service: str) -> None:
     """Send every log record to standard output; `log.info("…", extra={…})` adds its fields to the line."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonLine(service))
+    handler = JsonLines(service, Output(sys.__stdout__.fileno() if sys.__stdout__ else 2))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # kafka-python tells of an outage five times a second; the workers tell of it themselves, once.
+    # No line names its thread or process, so logging need not ask for them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # kafka-python logs an outage five times a second; the workers report it themselves, once.
     kafka = logging.getLogger("kafka")
     kafka.setLevel(logging.ERROR)
     kafka.propagate = False
     kafka.handlers = [_KafkaRefusals()]
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns at each connection and request beyond its limits
 
 
-class _JsonLine(logging.Formatter):
-    def __init__(self, service):
+class JsonLines(logging.Handler):
+    """Writes a record as one line of JSON, with one system call.
+
+    A line that cannot be written is dropped and counted. The number is reported before the next line that can be.
+    """
+
+    def __init__(self, service: str, output: Output) -> None:
         super().__init__()
-        self._service = service
+        self._service, self._output = service, output
+        self._dropped = 0
+        self._counting = threading.Lock()
 
-    def format(self, record):
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)  # without the handler's lock, which one slow thread would hold against all others
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = self._line(record)
+        if self._dropped:
+            with self._counting:
+                self._report_dropped()
+                if self._dropped:
+                    self._dropped += 1
+                    return
+        if not self._output.write(line):
+            with self._counting:
+                self._dropped += 1
+
+    def _report_dropped(self) -> None:
+        reason = "standard output took no more"
+        attributes = {"name": log.name, "levelname": "WARNING", "msg": "log lines were dropped"}
+        report = logging.makeLogRecord({**attributes, "lines": self._dropped, "reason": reason})
+        if self._dropped and self._output.write(self._line(report)):
+            self._dropped = 0
+
+    def _line(self, record: logging.LogRecord) -> bytes:
         seconds, micros = divmod(int(record.created * 1_000_000), 1_000_000)
-        line = {
+        fields: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros:06d}Z",
             "level": record.levelname,
             "service": self._service,
             "message": record.getMessage(),
         }
-        line.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+        fields.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
         if record.exc_info:
-            line["error"] = "".join(traceback.format_exception(*record.exc_info))
-        return _encode(line).decode("utf-8")
+            fields["error"] = "".join(traceback.format_exception(*record.exc_info))
+        line = _encoded(fields)
+        limit = self._output.limit
+        return line if limit is None or len(line) <= limit else _shortened(fields, limit)
+
+
+def _encoded(fields: dict[str, Any]) -> bytes:
+    try:
+        return _encode(fields) + b"\n"
+    except (ValueError, TypeError, OverflowError, RecursionError):  # a value that JSON cannot hold, as a lone surrogate
+        return _encode({key: ascii(value) for key, value in fields.items()}) + b"\n"
+
+
+def _shortened(fields: dict[str, Any], limit: int) -> bytes:
+    """The line in at most `limit` bytes: the longest texts lose their middle, where a stack trace says least."""
+    for key in sorted(fields, key=lambda key: len(str(fields[key])), reverse=True):
+        excess = len(_encoded(fields)) - limit
+        if excess <= 0:
+            break
+        text = str(fields[key]).encode("utf-8", "backslashreplace")
+        kept = max(0, len(text) - excess - len(_CUT))
+        head = kept // 3
+        fields[key] = (text[:head] + _CUT + text[len(text) - (kept - head) :]).decode("utf-8", "ignore")
+    return _encoded(fields)
 
 
 class _KafkaRefusals(logging.Handler):
     """Passes on the one thing that only kafka-python's own log tells: a password or a certificate that is refused."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self._said_at = None
+        self._said_at: float | None = None
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         refusal = _REFUSAL.search(record.getMessage())
         if refusal and (self._said_at is None or record.created - self._said_at >= REFUSAL_SECONDS):
             self._said_at = record.created
-            log.error("Kafka and we do not agree on who is who", extra={"reason": refusal[0][:200]})
+            log.error("Kafka authentication or TLS handshake failed", extra={"reason": refusal[0][:200]})

@@ -9,6 +9,9 @@ import urllib.request
 from decimal import Decimal
 from urllib.parse import urlencode
 
+from common import environment
+from common.listening import own_url
+
 ASK_SECONDS = 10
 
 
@@ -61,10 +64,15 @@ def add_verb(verbs, run, example, name=None):
     return parser
 
 
-def print_status(port):
+def local_service(port: int, token: str = "") -> Service:
+    """The service on this machine, as HOST and PORT name it; `port` where PORT is not set."""
+    return Service(own_url(environment.text("HOST", "127.0.0.1"), environment.integer("PORT", port)), token)
+
+
+def print_status(port: int) -> None:
     """Print the /ready of the service on this machine; raises SystemExit(1) when it is not ready or not there."""
     try:
-        code, facts = Service(f"http://127.0.0.1:{port}").ask("/ready")
+        code, facts = local_service(port).ask("/ready")
     except NoAnswer as error:
         raise SystemExit(str(error)) from error
     for name, value in facts.items():

@@ -1,4 +1,4 @@
-"""Runs a service: its HTTP server, its workers beside it, until told to stop."""
+"""Runs a service: its HTTP server and its workers, until SIGTERM or SIGINT."""
 
 import logging
 import os
@@ -6,25 +6,29 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from waitress import create_server, wasyncore
 
-from common.connections import Channel, keep_room
+from common.connections import Channel, close_idle_connections, connection_limit
 from common.json_api import logged
+from common.listening import authority, listen
 from common.status import Status
 
 THREADS = 16
-CONNECTIONS = 900  # a process may have 1,024 files open by default, and MySQL and Kafka need some of them
 IDLE_SECONDS = 60
 HEADER_BYTES = 16 * 1024
-BODY_BYTES = 96 * 1024  # what is read of a body at all; the API refuses less, in its own words
+BODY_BYTES = 96 * 1024  # what is read of a body at all; the API refuses less, with its own error
 RETRY_SECONDS = 1
 STUCK_SECONDS = 60
 STOP_SECONDS = 7  # `docker stop` waits 10 before it kills
+LOG_SECONDS = 1  # the longest that an ending process waits for its last lines
 
 log = logging.getLogger("runner")
+
+WsgiApp = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -32,31 +36,31 @@ class Worker:
     """A background job: `run(stop)` repeats its step until the event is set and writes `status` at each turn."""
 
     name: str
-    run: Callable
+    run: Callable[[threading.Event], object]
     status: Status
 
 
-def run(service, host, port, processes=1):
-    """Serve until SIGTERM or SIGINT; then refuse new connections, answer those under way, and end within 8 s.
+class Service(Protocol):
+    """Gives the app of a process, and the workers that run in it: none but in the first."""
 
-    `service(first)` gives `(app, workers)`. It is called in each process, and only in the first with workers to run:
-    each in a thread of its own, started again when it fails. With several processes one parent watches them: when
-    one ends, for whatever reason, it ends the others. The exit code is 0 only when the end was asked for.
+    def __call__(self, first: bool) -> tuple[WsgiApp, Sequence[Worker]]: ...
+
+
+def run(service: Service, host: str, port: int, processes: int = 1) -> None:
+    """Serve until SIGTERM or SIGINT; then refuse new connections, answer those in progress, and end within 8 s.
+
+    `service(first)` is called in each process. Each worker has a thread of its own, started again when it fails. With
+    several processes a parent watches them: when one ends, for any reason, it ends the others. The exit code is 0 only
+    when the end was requested.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     if processes == 1:
         _serve(listener, *service(first=True))
     else:
         _watch_over({_fork(service, listener, number == 0) for number in range(processes)})
 
 
-def _listen(host, port):
-    listener = socket.create_server((host, port), backlog=1024)
-    listener.setblocking(False)
-    return listener
-
-
-def _fork(service, listener, first):
+def _fork(service: Service, listener: socket.socket, first: bool) -> int:
     parent = os.getpid()
     child = os.fork()
     if child:
@@ -73,18 +77,18 @@ def _fork(service, listener, first):
         os._exit(code)
 
 
-def _end_with(parent):
+def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _watch_over(children):
-    asked = False
+def _watch_over(children: set[int]) -> None:
+    requested = False
 
-    def end(*_):
-        nonlocal asked
-        asked = True
+    def end(*_: object) -> None:
+        nonlocal requested
+        requested = True
         _terminate(children)
 
     signal.signal(signal.SIGTERM, end)
@@ -95,43 +99,52 @@ def _watch_over(children):
         children.discard(child)
         failed = failed or status != 0
         _terminate(children)
-    raise SystemExit(1 if failed or not asked else 0)
+    raise SystemExit(1 if failed or not requested else 0)
 
 
-def _terminate(children):
+def _terminate(children: set[int]) -> None:
     for child in list(children):
         os.kill(child, signal.SIGTERM)
 
 
-def _serve(listener, app, workers):
+def _serve(listener: socket.socket, app: WsgiApp, workers: Sequence[Worker]) -> None:
     stop = threading.Event()
     threads = [threading.Thread(target=_supervise, args=(each, stop), name=each.name, daemon=True) for each in workers]
     server = create_server(
         logged(app),
         sockets=[listener],
         threads=THREADS,
-        connection_limit=CONNECTIONS,
+        connection_limit=connection_limit(),
         channel_timeout=IDLE_SECONDS,
         cleanup_interval=5,
         max_request_header_size=HEADER_BYTES,
         max_request_body_size=BODY_BYTES,
-        asyncore_use_poll=True,  # select() dies above file descriptor 1023
+        asyncore_use_poll=True,  # select() fails above file descriptor 1023
+        log_socket_errors=False,  # a stack trace for each connection that cannot be accepted
         ident=None,
     )
     server.channel_class = Channel
-    for number in (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ():
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop.set())
+    _stop_at_signals(stop)
     for thread in threads:
         thread.start()
     threading.Thread(target=_watchdog, args=(workers, stop), daemon=True).start()
-    threading.Thread(target=keep_room, args=(server, stop), daemon=True).start()
+    threading.Thread(target=close_idle_connections, args=(server, stop), daemon=True).start()
     threading.Thread(target=_stop_in_order, args=(server, stop, threads), daemon=True).start()
-    log.info("serving", extra={"address": "{}:{}".format(*listener.getsockname()[:2]), "pid": os.getpid()})
+    facts = {"address": authority(*listener.getsockname()[:2]), "pid": os.getpid()}
+    log.info("serving", extra={**facts, "connections": server.adj.connection_limit})
     server.run()
 
 
-def _supervise(worker, stop):
+def _stop_at_signals(stop: threading.Event) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # see _end_within
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+
+
+def _supervise(worker: Worker, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             worker.run(stop)
@@ -141,17 +154,19 @@ def _supervise(worker, stop):
             stop.wait(RETRY_SECONDS)
 
 
-def _watchdog(workers, stop):
+def _watchdog(workers: Sequence[Worker], stop: threading.Event) -> None:
     """A thread stuck in a library cannot be ended from Python: end the process, so that it is started again."""
     while not stop.wait(1):
         for worker in workers:
             if worker.status.age() > STUCK_SECONDS:
+                _end_within(LOG_SECONDS)
                 log.critical("%s has been stuck for %s s: ending the process", worker.name, STUCK_SECONDS)
                 os._exit(1)
 
 
-def _stop_in_order(server, stop, threads):
+def _stop_in_order(server: Any, stop: threading.Event, threads: Sequence[threading.Thread]) -> None:
     stop.wait()
+    _end_within(STOP_SECONDS + LOG_SECONDS)
     deadline = time.monotonic() + STOP_SECONDS
     # waitress's own way out leaves the listener open: new connections would hang instead of being refused.
     server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(server))
@@ -165,6 +180,11 @@ def _stop_in_order(server, stop, threads):
     os._exit(0)  # nothing is left to save, and a thread that hangs in a library must not keep the process
 
 
-def _busy(server):
+def _end_within(seconds: int) -> None:
+    """The kernel ends the process then, whatever its threads wait for."""
+    signal.alarm(seconds)
+
+
+def _busy(server: Any) -> bool:
     channels = list(server.active_channels.values())
     return bool(server.task_dispatcher.queue) or any(each.requests or each.total_outbufs_len for each in channels)

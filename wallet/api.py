@@ -109,13 +109,13 @@ def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]
 
 
 def _add_queries(app: Bottle, database: Database) -> None:
-    @app.get("/clients/<client_id>")
+    @app.get("/clients/<client_id:id>")
     def get_client(client_id: str) -> dict[str, Any]:
         client = database.read(_client, client_id)
         created_at = rfc3339(client.created_at)
         return {"id": client.id, "name": client.name, "email": client.email, "created_at": created_at}
 
-    @app.get("/accounts/<account_id>")
+    @app.get("/accounts/<account_id:id>")
     def get_account(account_id: str) -> dict[str, Any]:
         return _account_body(database.read(_account, account_id))
 
@@ -126,7 +126,7 @@ def _add_queries(app: Bottle, database: Database) -> None:
         following = accounts[-1].id if len(accounts) == limit else None
         return {"accounts": [_account_body(account) for account in accounts], "next": following}
 
-    @app.get("/transactions/<transaction_id>")
+    @app.get("/transactions/<transaction_id:id>")
     def get_transaction(transaction_id: str) -> dict[str, Any]:
         transaction = database.read(_transaction, transaction_id)
         return {**_created_transaction(transaction), "created_at": rfc3339(transaction.created_at)}

@@ -54,7 +54,7 @@ def seed(_):
 
 def status(_):
     """print what /ready says of the running service; exit code 1 when it is not ready"""
-    print_status(port=environment.integer("PORT", 8080))
+    print_status(8080)
 
 
 def announce(options):

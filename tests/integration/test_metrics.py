@@ -29,7 +29,7 @@ def test_each_process_tells_what_all_of_them_counted(wallet):
     for _ in range(40):
         requests.get(f"{wallet.url}/accounts/a", timeout=5)
 
-    told = [scraped(wallet.url)["http_requests_total", "GET", "/accounts/<account_id>", "200"] for _ in range(10)]
+    told = [scraped(wallet.url)["http_requests_total", "GET", "/accounts/<account_id:id>", "200"] for _ in range(10)]
 
     assert told == [40] * 10
 
