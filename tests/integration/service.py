@@ -19,18 +19,18 @@ NOWHERE = "127.0.0.1:1"  # no broker listens there
 
 
 class Service:
-    """`python ARGUMENTS` with the given environment, its log in `log`; a `with` block ends it."""
+    """`python ARGUMENTS` with the given environment, its log in `log` or the descriptor `output`; `with` ends it."""
 
-    def __init__(self, arguments, log, **environment):
+    def __init__(self, arguments, log, output=None, **environment):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
-        with log.open("ab") as output:
+        with log.open("ab") as file:
             self.process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=ROOT,
                 env={**os.environ, "HOST": "127.0.0.1", "PORT": str(self.port), **environment},
-                stdout=output,
+                stdout=file if output is None else output,
                 stderr=subprocess.STDOUT,
                 # Where the tests run in the background of a shell, SIGINT is ignored, and would be here too.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

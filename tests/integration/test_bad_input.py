@@ -10,8 +10,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from common.connections import PIPELINED
-from common.runner import CONNECTIONS
+from common.connections import CONNECTIONS, PIPELINED
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, value
