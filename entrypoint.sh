@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
-# Starts a service, or runs one of its verbs. In the container, and outside it with the virtual environment active.
+# Starts a service, or runs one of its commands. In the container, and outside it with the packages of .venv, if there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<TEXT
-Usage: entrypoint.sh <wallet|balances> [VERB [ARGUMENTS]]
+Usage: entrypoint.sh <wallet|balances> [COMMAND [ARGUMENTS]]
 
-Without a verb: waits for MySQL, migrates, seeds (SEED_DEMO_DATA=on), then serves until SIGTERM.
-With one: entrypoint.sh wallet --help (or balances --help) lists them, each with a --help of its own.
+Without a command: waits for MySQL, migrates, seeds (SEED_DEMO_DATA=on), then serves until SIGTERM.
+
+Commands of both: migrate, rollback, seed, status
+Commands of the wallet: announce
+Commands of balances: dead-letters, reconcile
+entrypoint.sh wallet COMMAND --help (or balances COMMAND --help) explains each.
 
 Needs DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and PORT; .env.example explains these and the others.
 TEXT
 }
+
+die() { echo "entrypoint.sh: $*" >&2; exit 1; }
 
 case "${1:-}" in
   wallet | balances) service=$1 && shift ;;
@@ -20,7 +26,20 @@ case "${1:-}" in
   *) usage >&2 && exit 2 ;;
 esac
 
+[ ! -x .venv/bin/python ] || export PATH="$PWD/.venv/bin:$PATH"
+installed='from importlib.util import find_spec as find; exit(not all(map(find, ("bottle", "kafka", "pymysql"))))'
+if ! python -c "$installed" 2>/dev/null; then
+  case " $* " in *" --help "* | *" -h "*) usage && exit 0 ;; esac
+  die "the Python packages are missing. ./local.sh up installs them into .venv; or: pip install -r requirements.txt"
+fi
+
 [ $# -eq 0 ] || exec python -m "$service.ops" "$@"
+
+case "${SEED_DEMO_DATA:-off}" in
+  [oO][nN] | [tT][rR][uU][eE] | 1 | [yY][eE][sS]) seed=yes ;;
+  [oO][fF][fF] | [fF][aA][lL][sS][eE] | 0 | [nN][oO]) seed=no ;;
+  *) die "SEED_DEMO_DATA must be on or off, not '$SEED_DEMO_DATA'" ;;
+esac
 
 # As process 1 of a container bash would sit out a SIGTERM until its child has ended: wait beside it and pass it on.
 child=
@@ -33,7 +52,5 @@ run() {
 }
 
 run python -m "$service.ops" migrate
-case "${SEED_DEMO_DATA:-off}" in
-  on | true | 1 | yes) run python -m "$service.ops" seed ;;
-esac
+[ $seed = no ] || run python -m "$service.ops" seed
 exec python -m "$service"

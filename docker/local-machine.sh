@@ -6,15 +6,21 @@
 
 in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-claim() { # claim PORT NAME: success if the port is free, else says who has it
+port_is_free() { # port_is_free PORT: success if the port is free, else says who has it
   local holder
   in_use "$1" || return 0
   holder=$(lsof -nP -iTCP:"$1" -sTCP:LISTEN 2>/dev/null | awk 'NR == 2 {print $1 ", pid " $2}')
   [ -n "$holder" ] ||
     holder=$(ss -Hltnp "sport = :$1" 2>/dev/null | sed -n 's/.*(("\([^"]*\)",pid=\([0-9]*\).*/\1, pid \2/p')
-  say "port $1 is taken by ${holder:-another program}. Stop it, or choose another port:" \
-    "$(echo "$2" | tr '[:lower:]' '[:upper:]')_PORT=$(($1 + 1000)) ./local.sh up" >&2
+  echo "port $1 is taken by ${holder:-another program}" >&2
   return 1
+}
+
+free_port_after() { # free_port_after PORT: the next free one
+  local port=$1
+  [ "$port" -lt 60000 ] || port=20000
+  while port=$((port + 1)) && in_use "$port"; do :; done
+  echo "$port"
 }
 
 # Five free ports, below the range of outgoing connections: there, a client that calls a stopped server may be given the
@@ -40,14 +46,15 @@ begin_mysql() { # begin_mysql PORT
     # Neither leaves a root that TCP reaches without a password: MariaDB's is the socket's, MySQL's has a random one.
     if [[ $("$MYSQLD" --version) == *MariaDB* ]]; then
       install=$(first "${MYSQLD%/*bin/*}/bin/mariadb-install-db" mariadb-install-db mysql_install_db) &&
-        "$install" "${options[@]}" --skip-test-db --datadir="$LOCAL_DIR/mysql.new"
+        # Relative: as root the program hands the folder to chown without quotes, and a space would cut the path.
+        (cd "$LOCAL_DIR" && "$install" "${options[@]}" --skip-test-db --datadir=mysql.new)
     else
       "$MYSQLD" "${options[@]}" --initialize --datadir="$LOCAL_DIR/mysql.new"
     fi >>"$LOGS/mysql.log" 2>&1 || give_up mysql "cannot initialise its data (AppArmor may keep it from $LOCAL_DIR)"
     mv "$LOCAL_DIR/mysql.new" "$LOCAL_DIR/mysql" || exit 1
   fi
   # The socket is relative to the data folder, for a full path may be longer than the 107 characters it can have.
-  launch mysql "$MYSQLD" "${options[@]}" --datadir="$LOCAL_DIR/mysql" --socket=mysql.sock \
+  launch mysql "$ROOT" "$MYSQLD" "${options[@]}" --datadir="$LOCAL_DIR/mysql" --socket=mysql.sock \
     --port="$1" --bind-address=127.0.0.1 --skip-name-resolve --init-file="$PWD/docker/mysql/init.sql" \
     --character-set-server=utf8mb4 --collation-server=utf8mb4_bin --default-time-zone=+00:00 \
     --innodb-flush-log-at-trx-commit=1 --skip-log-bin --loose-performance-schema=OFF --loose-mysqlx=OFF
@@ -61,17 +68,19 @@ pymysql.connect(host="127.0.0.1", port=int(sys.argv[1]), **login).close()' "$1";
 # ---- the broker
 
 begin_kafka() { # begin_kafka PORT
-  local java=("$JAVA" -Xmx256m -XX:TieredStopAtLevel=1 -Dlog4j2.level=WARN -cp "$KAFKA_LIBS/*") config
-  config=$LOCAL_DIR/kafka.properties
+  # The broker works in its folder, with relative names: its settings are read as Latin-1, and would lose an accent of
+  # the path. local.dir is for `running` alone.
+  local java=("$JAVA" -Xmx256m -XX:TieredStopAtLevel=1 -Dlog4j2.level=WARN
+    "-Dlocal.dir=$LOCAL_DIR" -cp "$KAFKA_LIBS/*")
   if [ ! -d "$LOCAL_DIR/kafka" ]; then # as above
     rm -rf "$LOCAL_DIR/kafka.new"
-    kafka_settings "$1" "$LOCAL_DIR/kafka.new" >"$config"
-    "${java[@]}" kafka.tools.StorageTool format -t d2FsbGV0LWJhbGFuY2VzMQ -c "$config" >>"$LOGS/kafka.log" 2>&1 ||
-      give_up kafka "cannot format its storage"
+    kafka_settings "$1" kafka.new >"$LOCAL_DIR/kafka.properties"
+    (cd "$LOCAL_DIR" && "${java[@]}" kafka.tools.StorageTool format -t d2FsbGV0LWJhbGFuY2VzMQ -c kafka.properties) \
+      >>"$LOGS/kafka.log" 2>&1 || give_up kafka "cannot format its storage"
     mv "$LOCAL_DIR/kafka.new" "$LOCAL_DIR/kafka" || exit 1
   fi
-  kafka_settings "$1" "$LOCAL_DIR/kafka" >"$config"
-  launch kafka "${java[@]}" kafka.Kafka "$config"
+  kafka_settings "$1" kafka >"$LOCAL_DIR/kafka.properties"
+  launch kafka "$LOCAL_DIR" "${java[@]}" kafka.Kafka kafka.properties
 }
 
 kafka_settings() { # kafka_settings PORT FOLDER
@@ -91,6 +100,7 @@ ready_kafka() { # asks for ApiVersions: the port takes connections before the br
 # ---- what must be there: found, installed through apt where it may, or said what to type
 
 prepare() { # prepare LIST: all that is needed, with the Python packages of that list
+  check_programs
   prepare_python "$1"
   find_mysqld ||
     { install "a MySQL or MariaDB server" mariadb "mariadb-server-core mariadb-client-core" && find_mysqld; } ||
@@ -98,9 +108,19 @@ prepare() { # prepare LIST: all that is needed, with the Python packages of that
   prepare_kafka
 }
 
+check_programs() { # a program that was named and is not there must not be replaced silently
+  local name
+  for name in PYTHON MYSQLD; do
+    [ -z "${!name:-}" ] || command -v "${!name}" >/dev/null || die "$name=${!name} is no program"
+  done
+  [ -z "${KAFKA_HOME:-}" ] || [ -x "$KAFKA_HOME/bin/kafka-server-start.sh" ] ||
+    die "KAFKA_HOME=$KAFKA_HOME has no bin/kafka-server-start.sh"
+}
+
 prepare_python() { # installs only when the lists have changed
-  local stamp=.venv/installed-${1//\//-} sum python=${PYTHON:-python3}
-  if ! .venv/bin/python -c '' 2>/dev/null; then
+  local stamp=.venv/installed-${1//\//-} sum python=${PYTHON:-python3} version='import sys; print(sys.version_info[:2])'
+  if ! .venv/bin/python -c '' 2>/dev/null ||
+    { [ -n "${PYTHON:-}" ] && [ "$("$PYTHON" -c "$version")" != "$(.venv/bin/python -c "$version")" ]; }; then
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
       die "Python 3.11 or newer is needed, and $python is $("$python" --version 2>/dev/null || echo missing)." \
         "Install one, or name one: PYTHON=python3.13 ./local.sh up"
@@ -113,8 +133,10 @@ prepare_python() { # installs only when the lists have changed
   [ "$sum" = "$(cat "$stamp" 2>/dev/null)" ] && return
   say "installing the packages of $1 into .venv"
   # In two steps: with hashes pip takes nothing that has none, and the tests' packages have none.
-  python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt &&
-    python -m pip install --quiet --disable-pip-version-check -r "$1" || die "cannot install the packages of $1"
+  if ! python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt ||
+    ! python -m pip install --quiet --disable-pip-version-check -r "$1"; then
+    die "cannot install the packages of $1"
+  fi
   echo "$sum" >"$stamp"
 }
 
@@ -147,9 +169,10 @@ find_java() {
   for home in "${JAVA_HOME:-}" "" "${homes[@]}"; do
     JAVA=${home:+$home/bin/}java
     version=$("$JAVA" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
-    [ "${version:-0}" -ge 17 ] && return
+    [ "${version:-0}" -lt 17 ] || break
+    [ "$home" != "${JAVA_HOME:-none}" ] || say "JAVA_HOME=$JAVA_HOME has no Java 17 or newer: looking for another"
   done
-  return 1
+  [ "${version:-0}" -ge 17 ]
 }
 
 install() { # install WHAT BREW APT...: the first of APT... that this release has; or says what to type
