@@ -38,7 +38,7 @@ choose_ports() {
 # ---- the database server
 
 begin_mysql() { # begin_mysql PORT
-  local options=(--no-defaults) install
+  local options=(--no-defaults) install link=""
   [ "$(id -u)" = 0 ] && options+=(--user=root)
   if [ ! -d "$LOCAL_DIR/mysql" ]; then # made under another name: a first start cut short is not taken for a database
     say "initialising the database in $LOCAL_DIR/mysql"
@@ -46,11 +46,13 @@ begin_mysql() { # begin_mysql PORT
     # Neither leaves a root that TCP reaches without a password: MariaDB's is the socket's, MySQL's has a random one.
     if [[ $("$MYSQLD" --version) == *MariaDB* ]]; then
       install=$(first "${MYSQLD%/*bin/*}/bin/mariadb-install-db" mariadb-install-db mysql_install_db) &&
-        # Relative: as root the program hands the folder to chown without quotes, and a space would cut the path.
-        (cd "$LOCAL_DIR" && "$install" "${options[@]}" --skip-test-db --datadir=mysql.new)
+        # Through a link: as root the program calls chown without quotes, and a space would cut the path.
+        link=$(mktemp -d) && ln -s "$LOCAL_DIR" "$link/to" &&
+        "$install" "${options[@]}" --skip-test-db --datadir="$link/to/mysql.new"
     else
       "$MYSQLD" "${options[@]}" --initialize --datadir="$LOCAL_DIR/mysql.new"
     fi >>"$LOGS/mysql.log" 2>&1 || give_up mysql "cannot initialise its data (AppArmor may keep it from $LOCAL_DIR)"
+    [ -z "$link" ] || rm -rf "$link"
     mv "$LOCAL_DIR/mysql.new" "$LOCAL_DIR/mysql" || exit 1
   fi
   # The socket is relative to the data folder, for a full path may be longer than the 107 characters it can have.
