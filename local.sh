@@ -81,7 +81,9 @@ bring_up() {
     running "$name" || port_is_free "$(wanted_port "$name")" || taken="$taken $(other_port "$name")"
   done
   controller=$KAFKA_CONTROLLER_PORT
-  running kafka || port_is_free "$controller" || taken="$taken KAFKA_CONTROLLER_PORT=$(free_port_after "$controller")"
+  if ! running kafka && ! port_is_free "$controller" && [[ $taken != *KAFKA_PORT=* ]]; then # else it follows KAFKA_PORT
+    taken="$taken KAFKA_CONTROLLER_PORT=$(free_port_after "$controller")"
+  fi
   [ -z "$taken" ] || die "nothing was started. Stop what holds the ports, or choose others:$taken ./local.sh up"
   begin mysql && begin kafka && await mysql && await kafka || exit 1 # the two slow ones side by side
   begin wallet && begin balances && await wallet && await balances || exit 1
