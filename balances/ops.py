@@ -91,9 +91,12 @@ def status(_):
 
 def list_letters(_):
     """print the parked messages, the oldest first"""
+    letter = None
     for letter in _parked(_database()):
         order = "" if letter.orderable() else " [no sequence: not orderable]"
         print(f"{letter.id}  {_place(letter)}  parked {rfc3339(letter.parked_at)}{order}  {_printable(letter.error)}")
+    if letter is None:
+        print("no messages are parked", file=sys.stderr)  # not on stdout, where a program counts lines
 
 
 def show_letter(options):

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by ./local.sh: one process of the system, from its start to its end, with its name, port, pid and lock.
 
-READY_SECONDS=90 REPORT_SECONDS=10
+READY_SECONDS=90 FIRST_REPORT_SECONDS=3 REPORT_SECONDS=10
 
 begin() { # begin NAME: starts it without waiting; success if it runs already
   local name=$1 kind port
@@ -45,7 +45,7 @@ launch() {
 }
 
 await() { # await NAME: until it answers; if it dies or takes too long, the end of its log and exit 1
-  local limit=$((SECONDS + READY_SECONDS)) report=$((SECONDS + REPORT_SECONDS))
+  local limit=$((SECONDS + READY_SECONDS)) report=$((SECONDS + FIRST_REPORT_SECONDS))
   until ready "$1"; do
     running "$1" || give_up "$1" "has ended"
     [ $SECONDS -lt $limit ] || give_up "$1" "is not ready after $READY_SECONDS s$(missing_servers "$1")"
@@ -62,10 +62,11 @@ report_waiting() { # report_waiting NAME: with the reason, as far as it is known
 }
 
 missing_servers() { # missing_servers NAME: what a service waits for that is not running here
-  local server
+  local server separator=:
   case $(kind_of "$1") in mysql | kafka) return ;; esac
   for server in mysql kafka; do
-    running "$server" || printf ': %s' "$server is not running (./local.sh start $server)"
+    running "$server" && continue
+    printf '%s' "$separator $server is not running (./local.sh start $server)" && separator=,
   done
 }
 

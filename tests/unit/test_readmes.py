@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, PORTUGUESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.pt-BR.md"))
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"(^|\s+)#.*")
+OUTPUT_OR_COMMENT = re.compile(r"(^|\s)#|^\$ |^[{\[]")
 HEADING = re.compile(r"^#+(?= )", re.MULTILINE)
 # Settings may stand before a command: `WALLET_PORT=18080 docker compose up`.
 COMMAND = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:docker|\./local\.sh|\./entrypoint\.sh|curl) [^`]+)`")
@@ -24,6 +24,14 @@ def test_both_have_the_same_blocks_of_commands():
 
     assert english
     assert portuguese == english
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
+def test_a_block_of_commands_can_be_pasted_into_any_shell(document):
+    """An interactive zsh takes a comment for a command, and any shell takes output for one."""
+    lines = [line for block in blocks(document.read_text(encoding="utf-8")) for line in block]
+
+    assert [line for line in lines if OUTPUT_OR_COMMENT.search(line)] == []
 
 
 def test_both_have_the_same_commands_in_tables_and_sentences():
@@ -62,9 +70,8 @@ def test_both_name_the_same_tests():
 
 
 def blocks(readme):
-    """The lines of each block of sh, without what is only said about them."""
-    texts = [text for language, text in FENCED.findall(readme) if language == "sh"]
-    return [[code for line in text.splitlines() if (code := COMMENT.sub("", line))] for text in texts]
+    """The lines of each block of sh."""
+    return [text.splitlines() for language, text in FENCED.findall(readme) if language == "sh"]
 
 
 def prose(readme):
