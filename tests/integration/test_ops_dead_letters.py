@@ -209,3 +209,9 @@ def test_the_consumer_forgets_them_by_itself(balances_database, kafka, topic, pa
     finally:
         stop.set()
         following.join(timeout=20)
+
+
+def test_an_empty_list_says_so_beside_the_output_that_a_program_reads(balances_database, letters):
+    listed = letters("list")
+
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no messages are parked\n")

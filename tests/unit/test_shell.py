@@ -1,0 +1,144 @@
+"""The shell commands: what they refuse, and that they refuse it at once, before they install or start anything."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import balances.ops
+import wallet.ops
+
+ROOT = Path(__file__).resolve().parents[2]
+OPS = {"wallet": wallet.ops.main, "balances": balances.ops.main}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a script of the repository with a folder of its own; gives the finished process."""
+
+    def run(*command, **environment):
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        options = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 30, "check": False}
+        own = {**inherited, "LOCAL_DIR": str(tmp_path / "local"), **environment}
+        return subprocess.run(["bash", *command], env=own, **options)
+
+    return run
+
+
+@pytest.fixture
+def copied_entrypoint(tmp_path):
+    """entrypoint.sh in a folder without .venv, and a PATH on which Python has none of the packages."""
+    shutil.copy(ROOT / "entrypoint.sh", tmp_path)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "python").write_text('#!/bin/sh\nexec /bin/sh -c "exit 1"\n')
+    (programs / "python").chmod(0o755)
+    return str(tmp_path / "entrypoint.sh"), f"{programs}:/usr/bin:/bin"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["up", "extra"], "up takes no arguments, not: extra"),
+        (["status", "wallet"], "status takes no arguments, not: wallet"),
+        (["down", "--wipee"], "down takes --wipe or nothing, not: --wipee"),
+        (["down", "--wipe", "all"], "down takes --wipe or nothing, not: --wipe all"),
+        (["logs", "wallets"], "name one of mysql, kafka, wallet, balances, "),
+        (["logs", "wallet", "kafka"], "name one of "),
+        (["start"], "name one of "),
+        (["start", "wallet", "kafka"], "name one of "),
+        (["stop", "wallet-1"], "name one of "),
+        (["restart"], "no such command: restart"),
+    ],
+    ids=" ".join,
+)
+def test_arguments_that_a_command_does_not_know_are_refused(run, arguments, problem):
+    done = run("local.sh", *arguments)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"local.sh: {problem}")
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ({"PYTHON": "/nosuch"}, "PYTHON=/nosuch is no program"),
+        ({"MYSQLD": "/nosuch"}, "MYSQLD=/nosuch is no program"),
+        ({"KAFKA_HOME": "/nosuch"}, "KAFKA_HOME=/nosuch has no bin/kafka-server-start.sh"),
+        ({"WALLET_PORT": "http"}, "WALLET_PORT must be a port from 1 to 65535, not 'http'"),
+        ({"KAFKA_PORT": "70000"}, "KAFKA_PORT must be a port from 1 to 65535, not '70000'"),
+        ({"WALLET_PORT": "3003"}, "two of the five ports are equal"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("command", [["up"], ["start", "wallet"]], ids=" ".join)
+def test_a_setting_that_cannot_be_followed_ends_the_start(run, command, setting, problem):
+    done = run("local.sh", *command, **setting)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"local.sh: {problem}")
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["down", "-h"], []], ids=" ".join)
+def test_help_changes_nothing(run, tmp_path, arguments):
+    done = run("local.sh", *arguments)
+
+    assert done.returncode == 0
+    assert "./local.sh up" in done.stdout
+    assert not (tmp_path / "local").exists()
+
+
+def test_a_test_system_that_was_abandoned_is_removed_with_the_data(run, tmp_path):
+    abandoned = tmp_path / "local" / "test.AbCdEf"
+    (abandoned / "run").mkdir(parents=True)
+    (abandoned / "mysql").mkdir()
+
+    done = run("local.sh", "down", "--wipe")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "local").exists()
+
+
+def test_a_test_system_whose_run_is_alive_is_kept(run, tmp_path):
+    in_use = tmp_path / "local" / "test.AbCdEf"
+    (in_use / "run").mkdir(parents=True)
+    (in_use / "run" / "owner").write_text(str(os.getpid()))
+
+    run("local.sh", "down", "--wipe")
+
+    assert in_use.exists()
+
+
+def test_the_entrypoint_explains_itself_without_any_package(run, copied_entrypoint):
+    script, path = copied_entrypoint
+
+    explained, refused = (
+        run(script, *arguments, PATH=path) for arguments in (["wallet", "--help"], ["wallet", "status"])
+    )
+
+    assert (explained.returncode, refused.returncode) == (0, 1)
+    assert "Usage: entrypoint.sh" in explained.stdout
+    assert refused.stderr.startswith("entrypoint.sh: the Python packages are missing. ./local.sh up installs them")
+
+
+@pytest.mark.parametrize("service", OPS)
+def test_the_entrypoint_names_every_command(run, capsys, service):
+    with pytest.raises(SystemExit):
+        OPS[service](["--help"])
+    commands = re.findall(r"^    ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE)
+
+    explained = run("entrypoint.sh", "--help").stdout
+
+    assert commands
+    assert [command for command in commands if command not in explained] == []
+
+
+def test_a_switch_that_is_neither_on_nor_off_ends_the_start(run):
+    done = run("entrypoint.sh", "wallet", SEED_DEMO_DATA="perhaps")
+
+    assert (done.returncode, done.stderr) == (1, "entrypoint.sh: SEED_DEMO_DATA must be on or off, not 'perhaps'\n")
