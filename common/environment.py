@@ -8,11 +8,11 @@ from pathlib import Path
 class Misconfigured(SystemExit):
     """Ends the process with one line that names the variable."""
 
-    def __init__(self, name, problem):
+    def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name} {problem}")
 
 
-def text(name, default=None):
+def text(name: str, default: str | None = None) -> str:
     """The variable's text; without a default it must be there."""
     if path := os.environ.get(f"{name}_FILE"):
         try:
@@ -22,27 +22,27 @@ def text(name, default=None):
         if not value:  # an empty secret must not pass for none
             raise Misconfigured(f"{name}_FILE", "names an empty file")
         return value
-    value = os.environ.get(name) or default
-    if value is None:
+    given = os.environ.get(name) or default
+    if given is None:
         raise Misconfigured(name, "is not set; .env.example shows what a service needs")
-    return value
+    return given
 
 
-def integer(name, default, low=1, high=65535):
+def integer(name: str, default: int, low: int = 1, high: int = 65535) -> int:
     value = text(name, str(default))
     if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
         raise Misconfigured(name, f"must be a whole number from {low} to {high}, not {value!r}")
     return int(value)
 
 
-def choice(name, default, *others):
+def choice(name: str, default: str, *others: str) -> str:
     value = text(name, default)
     if value not in (default, *others):
         raise Misconfigured(name, f"must be one of {', '.join((default, *others))}, not {value!r}")
     return value
 
 
-def ca_file(name):
+def ca_file(name: str) -> str | None:
     """The path of a file of certificates whose signatures are trusted; None when the variable is not set."""
     path = text(name, "") or None
     if path:
@@ -51,10 +51,3 @@ def ca_file(name):
         except OSError as error:  # not there, or no certificates
             raise Misconfigured(name, f"names {path}, which cannot be used: {error}") from error
     return path
-
-
-def switch(name, default=False):
-    value = text(name, "on" if default else "off").lower()
-    if value not in ("on", "true", "1", "yes", "off", "false", "0", "no"):
-        raise Misconfigured(name, f"must be on or off, not {value!r}")
-    return value in ("on", "true", "1", "yes")

@@ -1,4 +1,4 @@
-"""What the verbs of both services share."""
+"""What the commands of both services share."""
 
 import argparse
 import http.client
@@ -6,27 +6,29 @@ import inspect
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 
 from common import environment
 from common.listening import own_url
 
-ASK_SECONDS = 10
+REQUEST_SECONDS = 10
 
 
 class NoAnswer(Exception):
-    """A service is away, or does not answer as one of ours."""
+    """A service is unavailable, or its response is not one of ours."""
 
 
 class Service:
     """A running service as its clients see it."""
 
-    def __init__(self, url, token=""):
+    def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def ask(self, path, **query):
+    def ask(self, path: str, **query: object) -> tuple[int, dict[str, Any]]:
         """(status, body) of a GET, numbers as Decimals. Raises NoAnswer unless it is a JSON object, in time."""
         address = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
@@ -38,25 +40,28 @@ class Service:
             raise NoAnswer(f"{address} does not answer with a JSON object")
         return status, answer
 
-    def _get(self, request):
+    def _get(self, request: urllib.request.Request) -> tuple[int, bytes]:
         try:
-            with _open(request, timeout=ASK_SECONDS) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                return refusal.status, refusal.read()
+            with _open(request, timeout=REQUEST_SECONDS) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as response:
+            with response:
+                return response.code, response.read()
 
 
 # Straight to the service: a proxy named in the environment is for the world outside.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
-def add_verb(verbs, run, example, name=None):
-    """Add the verb `run(options)`, named and explained as the function is; give its parser, for arguments."""
-    parser = verbs.add_parser(
+def add_verb(
+    commands: Any, run: Callable[[argparse.Namespace], object], example: str, name: str | None = None
+) -> argparse.ArgumentParser:
+    """Add the command `run(options)`, named and explained as the function is; give its parser, for arguments."""
+    text = inspect.cleandoc(run.__doc__ or "")
+    parser: argparse.ArgumentParser = commands.add_parser(
         name or run.__name__.replace("_", "-"),
-        help=run.__doc__.partition("\n")[0],
-        description=inspect.cleandoc(run.__doc__),
+        help=text.partition("\n")[0],
+        description=text,
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

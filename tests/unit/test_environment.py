@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.environment import Misconfigured, integer, switch, text
+from common.environment import Misconfigured, integer, text
 
 
 @pytest.fixture
@@ -66,24 +66,3 @@ def test_a_number_that_is_none_or_out_of_bounds_ends_the_process_with_its_name(s
 
     with pytest.raises(Misconfigured, match=r"^NAME must be a whole number from 1 to 65535"):
         integer("NAME", 3003)
-
-
-@pytest.mark.parametrize("value", ["on", "ON", "true", "1", "yes"])
-def test_a_switch_is_on(setenv, value):
-    setenv(value)
-
-    assert switch("NAME") is True
-
-
-@pytest.mark.parametrize("value", ["off", "Off", "false", "0", "no"])
-def test_a_switch_is_off(setenv, value):
-    setenv(value)
-
-    assert switch("NAME", default=True) is False
-
-
-def test_a_switch_that_is_neither_ends_the_process_with_its_name(setenv):
-    setenv("perhaps")
-
-    with pytest.raises(Misconfigured, match=r"^NAME must be on or off, not 'perhaps'"):
-        switch("NAME")
