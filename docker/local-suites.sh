@@ -34,13 +34,13 @@ run_suite() { # run_suite NAME ARGUMENT...: bench or faults
 }
 
 beside() { # beside COMMAND...: runs it with a system of its own on free ports, and leaves nothing of that system behind
-  local suite status base=$LOCAL_DIR
+  local suite status
+  BASE=$LOCAL_DIR # not local: the trap runs after this function
   remove_abandoned_tests
   prepare tests/requirements.txt
-  use_folder "$(mktemp -d "$base/test.XXXXXX")"
+  use_folder "$(mktemp -d "$BASE/test.XXXXXX")"
   echo $$ >"$RUN/owner"
-  # shellcheck disable=SC2064 # $base is of now
-  trap "clean_up \$? '${base//\'/\'\\\'\'}'" EXIT
+  trap 'clean_up $? "$BASE"' EXIT
   trap 'exit 129' HUP && trap 'exit 130' INT && trap 'exit 143' TERM
   choose_ports
   bring_up
