@@ -138,7 +138,6 @@ def _serve(listener: socket.socket, app: WsgiApp, workers: Sequence[Worker]) -> 
 def _stop_at_signals(stop: threading.Event) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # see _end_within
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
@@ -159,14 +158,14 @@ def _watchdog(workers: Sequence[Worker], stop: threading.Event) -> None:
     while not stop.wait(1):
         for worker in workers:
             if worker.status.age() > STUCK_SECONDS:
-                _end_within(LOG_SECONDS)
+                _end_within(LOG_SECONDS, exit_code=1)
                 log.critical("%s has been stuck for %s s: ending the process", worker.name, STUCK_SECONDS)
                 os._exit(1)
 
 
 def _stop_in_order(server: Any, stop: threading.Event, threads: Sequence[threading.Thread]) -> None:
     stop.wait()
-    _end_within(STOP_SECONDS + LOG_SECONDS)
+    _end_within(STOP_SECONDS + LOG_SECONDS, exit_code=0)
     deadline = time.monotonic() + STOP_SECONDS
     # waitress's own way out leaves the listener open: new connections would hang instead of being refused.
     server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(server))
@@ -180,9 +179,11 @@ def _stop_in_order(server: Any, stop: threading.Event, threads: Sequence[threadi
     os._exit(0)  # nothing is left to save, and a thread that hangs in a library must not keep the process
 
 
-def _end_within(seconds: int) -> None:
-    """The kernel ends the process then, whatever its threads wait for."""
-    signal.alarm(seconds)
+def _end_within(seconds: float, exit_code: int) -> None:
+    """End the process then, whatever its other threads wait for: a lock, a library, the log."""
+    timer = threading.Timer(seconds, os._exit, (exit_code,))
+    timer.daemon = True
+    timer.start()
 
 
 def _busy(server: Any) -> bool:

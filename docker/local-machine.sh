@@ -102,7 +102,6 @@ ready_kafka() { # asks for ApiVersions: the port takes connections before the br
 # ---- what must be there: found, installed through apt where it may, or said what to type
 
 prepare() { # prepare LIST: all that is needed, with the Python packages of that list
-  check_programs
   prepare_python "$1"
   find_mysqld ||
     { install "a MySQL or MariaDB server" mariadb "mariadb-server-core mariadb-client-core" && find_mysqld; } ||
@@ -119,7 +118,14 @@ check_programs() { # a program that was named and is not there must not be repla
     die "KAFKA_HOME=$KAFKA_HOME has no bin/kafka-server-start.sh"
 }
 
-prepare_python() { # installs only when the lists have changed
+prepare_python() { # prepare_python LIST: one at a time, for all of a clone share .venv
+  check_programs
+  lock packages
+  install_packages "$1"
+  unlock packages
+}
+
+install_packages() { # installs only when the lists have changed
   local stamp=.venv/installed-${1//\//-} sum python=${PYTHON:-python3} version='import sys; print(sys.version_info[:2])'
   if ! .venv/bin/python -c '' 2>/dev/null ||
     { [ -n "${PYTHON:-}" ] && [ "$("$PYTHON" -c "$version")" != "$(.venv/bin/python -c "$version")" ]; }; then
@@ -157,6 +163,8 @@ prepare_kafka() {
   # In the user's cache, not in .local/: 55 MB that each clone and each test system would fetch again.
   KAFKA_LIBS=${XDG_CACHE_HOME:-$HOME/.cache}/wallet-balances/kafka-$(cksum <docker/kafka-pom.xml | cut -d' ' -f1)
   [ -d "$KAFKA_LIBS" ] && return
+  lock packages
+  [ -d "$KAFKA_LIBS" ] && unlock packages && return
   first mvn >/dev/null || install Maven maven maven
   say "fetching Kafka from Maven Central into $KAFKA_LIBS (55 MB)"
   if ! mvn -B -f docker/kafka-pom.xml dependency:copy-dependencies -DincludeScope=runtime \
@@ -164,6 +172,7 @@ prepare_kafka() {
     rm -rf "$KAFKA_LIBS.$$"
     give_up install "of Kafka failed"
   fi
+  unlock packages
 }
 
 find_java() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by ./local.sh: one process of the system, from its start to its end, with its name, port, pid and lock.
 
-READY_SECONDS=90 FIRST_REPORT_SECONDS=3 REPORT_SECONDS=10
+READY_SECONDS=90 FIRST_REPORT_SECONDS=5 REPORT_SECONDS=10
 
 begin() { # begin NAME: starts it without waiting; success if it runs already
   local name=$1 kind port

@@ -114,6 +114,35 @@ def test_a_test_system_whose_run_is_alive_is_kept(run, tmp_path):
     assert in_use.exists()
 
 
+def test_a_second_run_waits_for_the_first(tmp_path):
+    lock = tmp_path / "local" / "run" / "up.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(str(os.getpid()))
+    environment = {**os.environ, "LOCAL_DIR": str(tmp_path / "local")}
+    second = subprocess.Popen(
+        ["bash", "local.sh", "down"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+    waiting = second.stdout.readline()
+    lock.unlink()
+    rest, _ = second.communicate(timeout=30)
+
+    assert waiting == f"waiting for another ./local.sh (pid {os.getpid()}) to finish with up\n"
+    assert "wallet is not running" in rest
+    assert second.returncode == 0
+
+
+def test_a_lock_whose_process_is_gone_keeps_nobody(run, tmp_path):
+    ended = subprocess.run(["bash", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout
+    lock = tmp_path / "local" / "run" / "up.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(ended)
+
+    done = run("local.sh", "down")
+
+    assert (done.returncode, "waiting" in done.stdout) == (0, False)
+
+
 def test_the_entrypoint_explains_itself_without_any_package(run, copied_entrypoint):
     script, path = copied_entrypoint
 
