@@ -147,7 +147,7 @@ def test_each_of_several_processes_answers_and_knows_of_the_one_relay(wallet, da
         code, _ = service.stop()
 
     for ready, transfer in answers:
-        assert (ready.status_code, ready.json()["relay"], ready.json()["kafka"]) == (200, "waits for Kafka", "down")
+        assert (ready.status_code, ready.json()["relay"], ready.json()["kafka"]) == (200, "waiting_for_kafka", "down")
         assert transfer.status_code == 201
     assert code == 0
     assert not any(map(is_alive, pids))

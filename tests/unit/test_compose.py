@@ -7,6 +7,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+FILES = {
+    path.name: yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) for path in ROOT.glob("docker-compose*.yml")
+}
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 
 of_each = pytest.mark.parametrize("name", SERVICES)
@@ -34,3 +37,10 @@ def test_an_image_that_is_not_built_here_is_pinned(name):
 
 def test_only_the_two_services_are_published():
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"wallet", "balances"}
+
+
+def test_two_clones_share_neither_containers_nor_data():
+    """Without a `name` compose takes the folder's, for containers, networks and volumes; images follow it."""
+    assert [name for name, file in FILES.items() if "name" in file] == []
+    assert [volume for file in FILES.values() for volume in file.get("volumes", {}).values() if volume] == []
+    assert all("${COMPOSE_PROJECT_NAME}" in SERVICES[name]["image"] for name in ("wallet", "balances", "tests"))
