@@ -25,6 +25,7 @@ def configure(service: str) -> None:
     """Send every log record to standard output; `log.info("…", extra={…})` adds its fields to the line."""
     handler = JsonLines(service, Output(sys.__stdout__.fileno() if sys.__stdout__ else 2))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    threading.excepthook = _log_uncaught  # Python's own hook writes to standard error, and would wait for its reader
     # No line names its thread, process or caller, so logging need not find them: half of its time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # so says "Optimization" in Python's own guide to logging
@@ -85,6 +86,12 @@ class JsonLines(logging.Handler):
         line = _encoded(fields)
         limit = self._output.limit
         return line if limit is None or len(line) <= limit else _shortened(fields, limit)
+
+
+def _log_uncaught(uncaught: threading.ExceptHookArgs) -> None:
+    if uncaught.exc_type is not SystemExit and uncaught.exc_value:
+        error = (uncaught.exc_type, uncaught.exc_value, uncaught.exc_traceback)
+        log.critical("a thread ended with an error", exc_info=error)
 
 
 def _encoded(fields: dict[str, Any]) -> bytes:

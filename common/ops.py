@@ -4,6 +4,9 @@ import argparse
 import http.client
 import inspect
 import json
+import os
+import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -65,8 +68,22 @@ def add_verb(
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=_until_output_is_closed(run))
     return parser
+
+
+def _until_output_is_closed(run: Callable[[argparse.Namespace], object]) -> Callable[[argparse.Namespace], None]:
+    """A command whose reader goes, as `| head` does, ends without a stack trace, as other programs do."""
+
+    def command(options: argparse.Namespace) -> None:
+        try:
+            run(options)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's flush at the end goes
+            raise SystemExit(128 + signal.SIGPIPE) from error
+
+    return command
 
 
 def local_service(port: int, token: str = "") -> Service:

@@ -4,7 +4,9 @@ import fcntl
 import json
 import logging
 import os
+import pty
 import select
+import termios
 import threading
 from contextlib import suppress
 from uuid import uuid4
@@ -100,6 +102,21 @@ def test_a_log_that_nobody_reads_any_more_raises_nothing(logger, pipe):
 def test_a_full_disk_raises_nothing():
     with open("/dev/full", "wb", buffering=0) as full:
         assert Output(full.fileno()).write(b"line\n") is False
+
+
+def test_a_terminal_that_was_halted_is_not_waited_for():
+    master, terminal = pty.openpty()
+    output = Output(terminal)
+    before = output.write(b"shown\n")
+    termios.tcflow(terminal, termios.TCOOFF)  # Ctrl-S
+
+    while output.write(b"x" * 1000 + b"\n"):
+        pass
+    termios.tcflow(terminal, termios.TCOON)
+    os.close(terminal)
+    os.close(master)
+
+    assert before
 
 
 def test_a_line_longer_than_a_pipe_takes_at_once_keeps_its_beginning_and_its_end(logger, pipe):

@@ -1,6 +1,10 @@
 """The verbs explain themselves."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +40,27 @@ def test_a_verb_that_makes_no_sense_is_refused(capsys, arguments):
 
     assert ended.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+def test_a_command_whose_reader_has_gone_ends_without_a_stack_trace():
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = (
+        "import argparse; from common.ops import add_verb\n"
+        "def chatter(options):\n    'print much'\n    [print(number) for number in range(100_000)]\n"
+        "parser = argparse.ArgumentParser()\n"
+        "add_verb(parser.add_subparsers(), chatter, 'chatter')\n"
+        "options = parser.parse_args(['chatter']); options.run(options)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).resolve().parents[2],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
