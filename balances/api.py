@@ -38,7 +38,7 @@ def create_app(database, status, token=""):
     """The app; `status` is the consumer's."""
     app = json_app(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION)
-    serve_health(app, lambda: readiness.look(database, status))
+    serve_health(app, lambda: readiness.check(database, status))
     waiting = threading.BoundedSemaphore(WAITING_THREADS)
 
     @app.get("/balances/<account_id:id>")

@@ -1,12 +1,15 @@
 """Kafka record -> its event. What it needs is read tolerantly, the rest ignored; every column's limit is held here,
 so that MySQL is not the one to find out."""
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import msgspec
+
+from common.events.dead_letters import UnreadableRecord
 
 TOPICS = ("accounts", "balances")
 
@@ -15,10 +18,6 @@ INTEGER_DIGITS, CENT = 13, Decimal("0.01")
 SEQUENCE_AHEAD_SECONDS = 86_400  # further ahead of the clock it would freeze its account
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MILLISECOND = 253_402_300_799_999  # the end of the year 9999, MySQL's last
-
-
-class UnreadableMessage(Exception):
-    """A message that can never be applied as it stands."""
 
 
 @dataclass(slots=True)
@@ -60,14 +59,17 @@ class _BalanceAnnounced(msgspec.Struct, tag_field="Name", tag="BalanceAnnounced"
 _decode = msgspec.json.Decoder(_BalanceUpdated | _AccountCreated | _BalanceAnnounced).decode
 
 
-def parse(record):
-    """The balances that a Kafka record tells, one or two. Raises UnreadableMessage."""
+def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
+    """The balances that a Kafka record carries, one or two. Raises UnreadableRecord.
+
+    `clock` gives the database's time in microseconds since 1970: no sequence may be far ahead of it.
+    """
     try:
         message = _decode(record.value)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        raise UnreadableMessage(f"not a message of a known kind: {error}") from error
+        raise UnreadableRecord(f"not a message of a known kind: {error}") from error
     headers = dict(record.headers)
-    sequence = _sequence(headers.get("sequence"))
+    sequence = _sequence(headers.get("sequence"), clock)
     moment = _moment(headers.get("occurred_at"), record.timestamp)
     payload = message.Payload
     if type(message) is _BalanceUpdated:
@@ -78,38 +80,40 @@ def parse(record):
     return (_balance(payload.account_id, payload.balance, sequence, moment, type(message) is _AccountCreated),)
 
 
-def _balance(account_id, balance, sequence, moment, creation=False):
+def _balance(
+    account_id: str, balance: Decimal, sequence: int | None, moment: datetime, creation: bool = False
+) -> Balance:
     if not 1 <= len(account_id) <= ID_CHARACTERS or account_id[-1] == " " or not account_id.isprintable():
-        raise UnreadableMessage("an account id has 1 to 255 printable characters and does not end in a space")
+        raise UnreadableRecord("an account id has 1 to 255 printable characters and does not end in a space")
     if sequence is None and balance.is_finite() and balance.adjusted() < INTEGER_DIGITS:
         # The original reckons in floats (1166.67 - 0.1 is 1166.5700000000002 there), and its column rounds, half up.
         balance = balance.quantize(CENT, ROUND_HALF_UP)
     # msgspec takes "NaN" and "Infinity", as text, for a Decimal too. And adjusted() is the place of the first digit: it
     # bounds the number before anything is computed with it.
     if not balance.is_finite() or (balance and not (-2 <= balance.adjusted() < INTEGER_DIGITS and not balance % CENT)):
-        raise UnreadableMessage("a balance has at most 13 digits before the point and 2 after it")
+        raise UnreadableRecord("a balance has at most 13 digits before the point and 2 after it")
     return Balance(account_id, balance, sequence, moment, creation)
 
 
-def _sequence(header):
+def _sequence(header: bytes | None, clock: Callable[[], int]) -> int | None:
     if header is None:
         return None
     if not (header.isdigit() and len(header) <= 19):
-        raise UnreadableMessage("the sequence is not a decimal number")
+        raise UnreadableRecord("the sequence is not a decimal number")
     sequence = int(header)
-    if sequence > (time.time() + SEQUENCE_AHEAD_SECONDS) * 1_000_000:
-        raise UnreadableMessage("the sequence is more than a day ahead of the clock")
+    if sequence > clock() + SEQUENCE_AHEAD_SECONDS * 1_000_000:
+        raise UnreadableRecord("the sequence is more than a day ahead of the database's clock")
     return sequence
 
 
-def _moment(occurred_at, timestamp_ms):
+def _moment(occurred_at: bytes | None, timestamp_ms: int | None) -> datetime:
     """When it happened in the wallet, naive UTC: its header, else the record's timestamp."""
     if occurred_at is None:
         if timestamp_ms is None or not 0 <= timestamp_ms <= _LAST_MILLISECOND:
-            raise UnreadableMessage("neither occurred_at nor the record's timestamp is a date")
+            raise UnreadableRecord("neither occurred_at nor the record's timestamp is a date")
         return _EPOCH + timedelta(milliseconds=timestamp_ms)
     try:
         moment = datetime.fromisoformat(occurred_at.decode("ascii"))
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except (ValueError, OverflowError) as error:
-        raise UnreadableMessage(f"occurred_at is not a date: {error}") from error
+        raise UnreadableRecord(f"occurred_at is not a date: {error}") from error

@@ -1,31 +1,44 @@
-"""What Prometheus is told of Balances."""
+"""The metrics of Balances, for Prometheus."""
 
-from balances import dead_letters, positions
+from collections.abc import Mapping
+from typing import Any
+
+from balances import readiness
+from common.events.dead_letters import COUNTED
 from common.metrics import counter, gauge, gauges
-from common.mysql import DatabaseUnavailable
+from common.mysql import Database, DatabaseUnavailable
+from common.status import Status
 
 
-def look(_, database, status):
-    """The metric families; what MySQL would have to tell is left out while it is away."""
+def collect(_: Mapping[tuple[str, ...], int], database: Database, status: Status) -> list[Any]:
+    """The metric families; what only MySQL knows is left out while it is unavailable."""
     known = status.read()
+    parked: int | None
+    announce_required: bool | None
     try:
-        parked, announce = database.read(lambda cursor: (dead_letters.count(cursor), positions.history_gone(cursor)))
+        parked, announce_required = database.read(readiness.read)
     except DatabaseUnavailable:
-        parked = announce = None
+        parked = announce_required = None
     events = known.get("events", {})
-    followed = {(each["topic"], str(each["partition"])): each for each in known.get("partitions", [])}
-    lag = {tp: each["lag"] for tp, each in followed.items()}
-    seconds = {tp: each["lag_seconds"] for tp, each in followed.items() if each["lag_seconds"] is not None}
+    partitions = {(each["topic"], str(each["partition"])): each for each in known.get("partitions", [])}
+    labels = ("topic", "partition")
+    lag = {labels_of: each["lag"] for labels_of, each in partitions.items()}
+    seconds = {labels_of: each["lag_seconds"] for labels_of, each in partitions.items()}
     outcomes = {(outcome,): events.get(outcome, 0) for outcome in ("applied", "parked")}
     return [
-        counter("balances_events", "Events read, by what became of them.", ("outcome",), outcomes),
-        counter("balances_stale", "Balances told that were no newer than known.", (), {(): events.get("stale", 0)}),
-        gauge("balances_dead_letters", f"Parked events, counted up to {dead_letters.COUNTED}.", parked),
-        gauge("balances_announce_needed", "1: events were lost unread; the wallet must announce.", announce),
-        gauges("balances_lag_records", "Records not yet read.", ("topic", "partition"), lag),
-        gauges("balances_lag_seconds", "How long they have waited at most.", ("topic", "partition"), seconds),
-        gauge("balances_partitions_followed", "Partitions this process follows.", len(followed)),
-        gauge("balances_partitions", "Partitions there are to follow.", known.get("partitions_to_follow")),
+        counter("balances_events", "Events read, by outcome.", ("outcome",), outcomes),
+        counter("balances_stale", "Balances read that were no newer than known.", (), {(): events.get("stale", 0)}),
+        gauge("balances_dead_letters", f"Parked events, counted up to {COUNTED}.", parked),
+        gauge("balances_announce_required", "1: events were lost unread; the wallet must announce.", announce_required),
+        gauges("balances_lag_records", "Records not yet read, of up to 100 partitions, the latest first.", labels, lag),
+        gauges("balances_lag_seconds", "How long they have waited at most.", labels, seconds),
+        gauge("balances_partitions_consumed", "Partitions that this process consumes.", _partitions(known, "consumed")),
+        gauge("balances_partitions", "Partitions of the topics.", _partitions(known, "total")),
+        gauge("balances_partitions_stalled", "Partitions with records that nobody applies.", known.get("stalled")),
         gauge("mysql_up", "Whether MySQL answers.", parked is not None),
-        gauge("kafka_up", "Whether Kafka answered last.", {"up": 1, "down": 0}.get(known.get("kafka"))),
+        gauge("kafka_up", "Whether Kafka answered last.", {"up": 1, "down": 0}.get(known.get("kafka", ""))),
     ]
+
+
+def _partitions(known: Mapping[str, Any], name: str) -> int | None:
+    return known.get(f"partitions_{name}")

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import pymysql
 
-from balances import dead_letters, positions
-from balances.dead_letters import AlreadyDelivered, LetterNotFound, NotOrderable
-from balances.messages import UnreadableMessage
+from balances import projection
+from balances.messages import parse
 from balances.reconcile import Balances, Wallet, compare
 from common import environment, migrate
+from common.events import dead_letters, offsets
+from common.events.dead_letters import AlreadyReprocessed, DeadLetterNotFound, NoSequence, UnreadableRecord
 from common.json_api import number, rfc3339, to_json
 from common.log import configure
-from common.mysql import Database, DatabaseUnavailable, repeat_on_conflict
+from common.mysql import Database, DatabaseClock, DatabaseUnavailable, repeat_on_conflict
 from common.ops import NoAnswer, Service, add_verb, local_service, print_status
 
 DB = Path(__file__).resolve().parent.parent / "db" / "balances"
 LETTERS_AT_ONCE = 20  # a letter may be a megabyte
-EXIT_CODES = {"right": 0, "wrong": 1, "unsettled": 2, "not judged": 2}
+RESET_SECONDS = 300  # further ahead of the clock, a sequence came from a wrong one
+EXIT_CODES = {"consistent": 0, "inconsistent": 1, "in_progress": 2, "unknown": 2}
 
 
 def main(arguments=None):
@@ -29,6 +31,7 @@ def main(arguments=None):
     add_verb(verbs, rollback, "entrypoint.sh balances rollback")
     add_verb(verbs, seed, "entrypoint.sh balances seed")
     add_verb(verbs, status, "PORT=3003 entrypoint.sh balances status")
+    add_verb(verbs, reset_sequences, "entrypoint.sh balances reset-sequences")
     _add_dead_letters(verbs)
     _add_reconcile(verbs)
     options = parser.parse_args(arguments)
@@ -64,7 +67,7 @@ def _add_reconcile(verbs):
         "--balances-url",
         action="append",
         metavar="URL",
-        help="the service at $HOST:$PORT if not given; where several instances run, give each: they share the topics",
+        help="the service at $HOST:$PORT if not given; one instance suffices: each knows the lag of all partitions",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object in place of sentences")
 
@@ -89,11 +92,21 @@ def status(_):
     print_status(3003)
 
 
+def reset_sequences(_):
+    """bring the sequences of balances that are ahead of the clock back to it, after a database's clock was wrong
+
+    Correct the clocks first, and run `wallet reset-sequences`. Then announce and reconcile.
+    """
+    with _database().transaction() as cursor:
+        reset = projection.reset_future_sequences(cursor, RESET_SECONDS)
+    print(f"{reset} balances had a sequence ahead of the clock")
+
+
 def list_letters(_):
     """print the parked messages, the oldest first"""
     letter = None
     for letter in _parked(_database()):
-        order = "" if letter.orderable() else " [no sequence: not orderable]"
+        order = "" if letter.has_sequence() else " [no sequence]"
         print(f"{letter.id}  {_place(letter)}  parked {rfc3339(letter.parked_at)}{order}  {_printable(letter.error)}")
     if letter is None:
         print("no messages are parked", file=sys.stderr)  # not on stdout, where a program counts lines
@@ -103,13 +116,15 @@ def show_letter(options):
     """print all of one message"""
     try:
         letter = _database().read(dead_letters.find, options.id)
-    except LetterNotFound as error:
+    except DeadLetterNotFound as error:
         raise SystemExit(str(error)) from error
     settled = f" at {rfc3339(letter.settled_at)}" if letter.settled_at else ""
     print(f"id:        {letter.id}, {letter.state}{settled}")
     print(f"record:    {_place(letter)}, timestamp {letter.timestamp}, parked at {rfc3339(letter.parked_at)}")
     print(f"error:     {_printable(letter.error)}")
-    print(f"orderable: {'yes' if letter.orderable() else 'no: it has no sequence, and only --force applies it'}")
+    print(f"sequence:  {'yes' if letter.has_sequence() else 'none: only --force applies it'}")
+    if letter.value_bytes is not None:
+        print(f"cut:       {letter.value_bytes} bytes, SHA-256 {letter.value_sha256}; its beginning is below")
     headers = [(f"header {name}", value) for name, value in letter.headers]
     for name, value in [("key", letter.key), *headers, ("value", letter.value)]:
         text = "null" if value is None else value.decode("utf-8", "backslashreplace")
@@ -127,7 +142,7 @@ def retry(options):
     ids = (letter.id for letter in _parked(database)) if options.all else options.ids
     for letter_id in ids:
         try:
-            changes = repeat_on_conflict(partial(_deliver, database, letter_id, options.force, options.dry_run))
+            changes = repeat_on_conflict(partial(_reprocess, database, letter_id, options.force, options.dry_run))
         except _REFUSALS as error:
             print(f"{letter_id}: not applied: {_printable(str(error))}")
             failed = True
@@ -143,10 +158,9 @@ def discard(options):
     database, failed = _database(), False
     for letter_id in options.ids:
         try:
-            with database.transaction() as cursor:
-                dead_letters.discard(cursor, letter_id)
+            repeat_on_conflict(partial(_discard, database, letter_id))
             print(f"{letter_id}: discarded")
-        except (LetterNotFound, AlreadyDelivered) as error:
+        except (DeadLetterNotFound, AlreadyReprocessed) as error:
             print(f"{letter_id}: not discarded: {error}")
             failed = True
     if failed:
@@ -154,11 +168,12 @@ def discard(options):
 
 
 def reconcile(options):
-    """compare every balance with the wallet's while both work; exit code 0 right, 1 wrong, 2 could not be judged
+    """compare every balance with the wallet's while both work; exit code 0 consistent, 1 inconsistent, 2 unknown
 
-    A difference is wrong when it stands still: the same on both sides in two readings, 5 s apart, between which all
-    that was under way has arrived. WALLET_TOKEN and BALANCES_TOKEN are sent where set. When all is right, the
-    announce_needed of /ready is cleared; that takes DATABASE_URL.
+    A difference is inconsistent when it does not move: the same on both sides in two readings, 5 s apart, between which
+    all that was in flight has been applied. While events are not consumed the result is in_progress or unknown.
+    WALLET_TOKEN and BALANCES_TOKEN are sent where set. When everything is consistent, announce_required in /ready of
+    Balances is cleared; that takes DATABASE_URL.
     """
     wallet = Wallet(Service(options.wallet_url, environment.text("WALLET_TOKEN", "")))
     token = environment.text("BALANCES_TOKEN", "")
@@ -167,38 +182,57 @@ def reconcile(options):
     try:
         since = database.read(_now) if database else None
         report = compare(wallet, balances, say=partial(print, file=sys.stderr, flush=True))
-        announce_needed = balances.announce_needed()
-        if announce_needed and database and report.verdict == "right":
+        announce_required = balances.announce_required()
+        if announce_required and database and report.verdict == "consistent":
             with database.transaction() as cursor:
-                positions.history_is_whole(cursor, since)
-                announce_needed = positions.history_gone(cursor)
+                offsets.mark_reconciled(cursor, since)
+                announce_required = offsets.announce_required(cursor)
     except (NoAnswer, DatabaseUnavailable) as error:
-        answer, sentences = {"verdict": "not judged", "reason": str(error)}, [f"not judged: {error}"]
+        answer, sentences = {"verdict": "unknown", "reason": str(error)}, [f"unknown: {error}"]
     else:
-        answer, sentences = {**report.facts(), "announce_needed": announce_needed}, report.sentences()
+        answer, sentences = {**report.facts(), "announce_required": announce_required}, report.sentences()
     print(to_json(answer).decode("utf-8") if options.json else "\n".join(map(_printable, sentences)))
-    if answer["verdict"] == "right" and answer["announce_needed"]:
-        reason = "more was lost meanwhile, announce and look again" if database else "it takes DATABASE_URL to clear it"
-        print(f"announce_needed in /ready stays: {reason}", file=sys.stderr)
+    if answer["verdict"] == "consistent" and answer["announce_required"]:
+        reason = (
+            "more was lost meanwhile, announce and reconcile again" if database else "it takes DATABASE_URL to clear it"
+        )
+        print(f"announce_required in /ready stays: {reason}", file=sys.stderr)
     raise SystemExit(EXIT_CODES[answer["verdict"]])
 
 
+Change = tuple[str, projection.Row | None, projection.Row | None]  # account id, before, after
+
 _REFUSALS = (
-    LetterNotFound,
-    AlreadyDelivered,
-    NotOrderable,
-    UnreadableMessage,
+    DeadLetterNotFound,
+    AlreadyReprocessed,
+    NoSequence,
+    UnreadableRecord,
     pymysql.DataError,
     pymysql.IntegrityError,
 )
 
 
-def _deliver(database, letter_id, force, dry_run):
+def _reprocess(database: Database, dead_letter_id: int, force: bool, dry_run: bool) -> list[Change]:
+    parser = partial(parse, clock=DatabaseClock(database))
+    clock = parser.keywords["clock"]
+    clock()  # read before the transaction, whose connection it shares
     with database.transaction() as cursor:
-        changes = dead_letters.deliver(cursor, letter_id, force)
+        dead_letter = dead_letters.find(cursor, dead_letter_id, for_update=True)
+        try:
+            account_ids = sorted({balance.account_id for balance in parser(dead_letter)})
+        except UnreadableRecord:
+            account_ids = []  # said below, after what comes first
+        before = [projection.find(cursor, account_id, for_update=True) for account_id in account_ids]
+        dead_letters.reprocess(cursor, dead_letter_id, parser, projection.apply, force)
+        after = [projection.find(cursor, account_id) for account_id in account_ids]
         if dry_run:
             cursor.execute("ROLLBACK")  # what would change is known by now
-    return changes
+    return list(zip(account_ids, before, after, strict=True))
+
+
+def _discard(database: Database, dead_letter_id: int) -> None:
+    with database.transaction() as cursor:
+        dead_letters.discard(cursor, dead_letter_id)
 
 
 def _told(account_id, before, after, dry_run):

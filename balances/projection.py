@@ -1,9 +1,16 @@
 """The read model: the last known balance of each account, and the statements that keep it."""
 
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
+
+from balances.messages import Balance
+from common.mysql import CLOCK, Cursor
+
+Values = tuple[str, Decimal, int, datetime]  # of one row
 
 # `sequence` is assigned last: MySQL assigns from left to right, and what stands before compares with the old one.
 _NEWER = """
@@ -28,10 +35,10 @@ class Row(NamedTuple):
     account_id: str
     balance: Decimal
     sequence: int
-    updated_at: object
+    updated_at: datetime
 
 
-def apply(cursor, balances):
+def apply(cursor: Cursor, balances: Iterable[Balance]) -> int:
     """Take over the balances (messages.Balance), in this order, unless newer ones are here already.
 
     Give how many of the rows were stale: no newer than those that are here.
@@ -45,40 +52,50 @@ def apply(cursor, balances):
     return stale
 
 
-def fold(balances):
+def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Values]]]:
     """The fewest statements with the same outcome as one for each balance: pairs of (statement, rows).
 
-    Numbered balances fold to the highest sequence of each account, whatever order they come in. Those without a
-    sequence are held to the order they come in: they end the run before them, and fold to the last of each account.
+    Balances with a sequence fold to the highest of each account, whatever order they come in. Those without a sequence
+    keep the order they come in: they end the run before them, and fold to the last of each account.
     """
     for numbered, run in groupby(balances, lambda each: each.sequence is not None):
         if numbered:
-            created, newest = [], {}
+            created: dict[str, Balance] = {}
+            newest: dict[str, Balance] = {}
             for each in run:
                 if each.creation:
-                    created.append(each)
-                elif (known := newest.get(each.account_id)) is None or each.sequence > known.sequence:
+                    # Behind an update the row exists by then: a creation changes nothing.
+                    if each.account_id not in newest:
+                        created.setdefault(each.account_id, each)
+                elif (known := newest.get(each.account_id)) is None or _sequence(each) > _sequence(known):
                     newest[each.account_id] = each
-            yield from _statements((_ABSENT, created), (_NEWER, newest.values()))
+            yield from _statements((_ABSENT, created.values()), (_NEWER, newest.values()))
         else:
             for creation, part in groupby(run, lambda each: each.creation):
                 if creation:
-                    yield from _statements((_ABSENT, list(part)))
+                    yield from _statements((_ABSENT, {each.account_id: each for each in reversed(list(part))}.values()))
                 else:
                     yield from _statements((_IN_ORDER, {each.account_id: each for each in part}.values()))
 
 
-def find(cursor, account_id, hold=False):
-    """The account's Row, held until the transaction ends if asked to, or None."""
+def reset_future_sequences(cursor: Cursor, seconds: int) -> int:
+    """Set every sequence that is more than `seconds` ahead of the database's clock to the clock; give how many."""
+    return cursor.execute(
+        f"UPDATE balances SET sequence = {CLOCK} WHERE sequence > {CLOCK} + %s", (seconds * 1_000_000,)
+    )
+
+
+def find(cursor: Cursor, account_id: str, for_update: bool = False) -> Row | None:
+    """The account's Row, locked until the transaction ends if asked to, or None."""
     cursor.execute(
-        f"SELECT {_COLUMNS} FROM balances WHERE account_id = %s{' FOR UPDATE' if hold else ''}", (account_id,)
+        f"SELECT {_COLUMNS} FROM balances WHERE account_id = %s{' FOR UPDATE' if for_update else ''}", (account_id,)
     )
     row = cursor.fetchone()
     # MySQL pads with spaces before it compares: '01' would be found for '01 '.
     return Row(*row) if row and row[0] == account_id else None
 
 
-def page(cursor, after, limit):
+def page(cursor: Cursor, after: str, limit: int) -> list[Row]:
     """At most `limit` Rows whose ids come after `after`, in id order."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM balances WHERE account_id > %s ORDER BY account_id LIMIT %s", (after, limit)
@@ -86,7 +103,11 @@ def page(cursor, after, limit):
     return [Row(*row) for row in cursor.fetchall()]
 
 
-def _statements(*folded):
+def _sequence(balance: Balance) -> int:
+    return balance.sequence or 0
+
+
+def _statements(*folded: tuple[str, Collection[Balance]]) -> Iterator[tuple[str, list[Values]]]:
     for statement, balances in folded:
         if balances:
             yield statement, [(each.account_id, each.balance, each.sequence or 0, each.updated_at) for each in balances]

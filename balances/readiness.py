@@ -1,38 +1,54 @@
-"""Whether Balances is ready, and how old what it knows is."""
+"""Whether Balances is ready, and how current its answers are."""
 
 import time
+from typing import Any
 
-from balances import dead_letters, positions
-from common.mysql import DatabaseUnavailable
+from common.events import dead_letters, offsets
+from common.mysql import Cursor, Database, DatabaseUnavailable
 from common.runner import STUCK_SECONDS
+from common.status import Status
 
 
-def look(database, status):
-    """(HTTP status, facts): 503 while MySQL does not answer, the consumer's thread is stuck or has no position yet.
+def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
+    """(HTTP status, facts). 503 while MySQL does not answer, the consumer's thread is stuck or has no position yet.
 
-    Afterwards Kafka away is no fault: a read model goes on answering and says how old it is.
+    Afterwards Kafka unavailable is no reason: a read model goes on answering and says how old its answers are.
     """
     known = status.read()
-    last_event_at = known.get("last_event_at")
-    partitions = known.get("partitions", [])
-    facts = {
+    facts: dict[str, Any] = {
         "status": "ready",
         "mysql": "up",
         "kafka": known.get("kafka", "unknown"),
         "consumer": known.get("consumer", "starting"),
-        "lag": sum(each["lag"] for each in partitions),
-        "last_event_seconds": round(time.time() - last_event_at, 3) if last_event_at else None,
-        "partitions": partitions,
+        "lag": known.get("lag", 0),
+        "caught_up_seconds": _ago(known.get("caught_up_at")),
+        "last_event_seconds": _ago(known.get("last_event_at")),
+        "stalled": known.get("stalled", 0),
+        "partitions_total": known.get("partitions_total", 0),
+        "partitions_consumed": known.get("partitions_consumed", 0),
+        "partitions": known.get("partitions", []),
+        "problems": known.get("problems", []),
     }
     if "failing" in known:
         facts["failing"] = known["failing"]
+    if known.get("mysql") == "read_only":
+        facts["mysql"] = "read_only"
     if not known.get("positioned"):
         facts["status"] = "not ready"
     if status.age() > STUCK_SECONDS / 2:
         facts.update(status="not ready", consumer="stuck")
     try:
-        parked, announce = database.read(lambda cursor: (dead_letters.count(cursor), positions.history_gone(cursor)))
-        facts.update(parked=parked, announce_needed=announce)
+        parked, announce_required = database.read(read)
+        facts.update(parked=parked, announce_required=announce_required)
     except DatabaseUnavailable:
         facts.update(status="not ready", mysql="down")
     return (200 if facts["status"] == "ready" else 503), facts
+
+
+def read(cursor: Cursor) -> tuple[int, bool]:
+    """How many records are parked, and whether an announcement is required."""
+    return dead_letters.count(cursor), offsets.announce_required(cursor)
+
+
+def _ago(moment: float | None) -> float | None:
+    return round(max(0.0, time.time() - moment), 3) if moment else None

@@ -1,7 +1,7 @@
 """Compares what Balances answers with what the wallet holds, over HTTP, while both go on working.
 
-A difference may be an event under way. Wrong is only what stands still: the same on both sides in two readings
-between which everything that was under way has arrived.
+A difference may be an event in flight. Inconsistent is only what does not move: the same on both sides in two readings
+between which everything that was in flight has been applied.
 """
 
 import time
@@ -13,52 +13,55 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote
 
-from balances.messages import TOPICS
 from common.json_api import number
 from common.ops import NoAnswer
 
 PAGE = 1000
-SUSPECTS = 500  # differing accounts that are judged together; after so many wrong ones it ends
+SUSPECTS = 500  # differing accounts that are judged together; after so many inconsistent ones it ends
 TRIES = 4
-APART_SECONDS = 5
-ARRIVAL_SECONDS = 20
-LOG_END_SECONDS = 3  # Balances asks for the end of its log every 2 s
-FOLLOW_SECONDS = 1
+RECHECK_SECONDS = 5
+CAUGHT_UP_SECONDS = 20
+MOVE_SECONDS = 1
 LISTED = 20
-LOOK_SECONDS = 0.2
-SAY_SECONDS = 5
+POLL_INTERVAL_SECONDS = 0.2
+PROGRESS_SECONDS = 5
 
 
 class Reading(NamedTuple):
     """An account as both sides tell it; None where one does not know it."""
 
-    held: Decimal | None  # by the wallet
+    wallet_balance: Decimal | None
     balance: Decimal | None
     updated_at: str | None
 
     @property
     def kind(self):
-        if self.held is None:
-            return "orphan"
+        if self.wallet_balance is None:
+            return "unexpected account"
         return "missing" if self.balance is None else "differs"
 
     def __str__(self):
-        held = "does not know it" if self.held is None else f"holds {number(self.held)}"
-        balance = "does not know it" if self.balance is None else f"says {number(self.balance)}"
-        return f"{self.kind}: the wallet {held}, Balances {balance}"
+        wallet = "does not know it" if self.wallet_balance is None else f"has {number(self.wallet_balance)}"
+        balances = "does not know it" if self.balance is None else f"has {number(self.balance)}"
+        return f"{self.kind}: the wallet {wallet}, Balances {balances}"
 
 
 @dataclass
 class Report:
     accounts: int = 0
     balances: int = 0
-    wrong: dict = field(default_factory=dict)  # account id -> Reading
-    unsettled: dict = field(default_factory=dict)
+    inconsistent: dict[str, Reading] = field(default_factory=dict)  # by account id
+    in_progress: dict[str, Reading] = field(default_factory=dict)
     complete: bool = True
+    consumed: bool = True  # Balances was seen to apply all that Kafka held
 
     @property
     def verdict(self):
-        return "wrong" if self.wrong else "unsettled" if self.unsettled else "right"
+        if self.inconsistent:
+            return "inconsistent"
+        if self.in_progress:
+            return "in_progress"
+        return "consistent" if self.consumed else "unknown"
 
     def sentences(self):
         """What there is to say, a line each, the verdict last."""
@@ -69,6 +72,8 @@ class Report:
             yield f"and {len(differences) - LISTED} more, which --json lists"
         end = "" if self.complete else "; it ends here, the rest was not compared"
         yield f"{self.accounts} accounts of the wallet and {self.balances} balances compared{end}"
+        if not self.consumed:
+            yield "Balances does not apply the events that Kafka holds: see /ready (consumer, lag, stalled, problems)"
         yield self.verdict
 
     def facts(self):
@@ -83,7 +88,7 @@ class Report:
                     "account_id": account_id,
                     "verdict": verdict,
                     "kind": reading.kind,
-                    "wallet": reading.held,
+                    "wallet": reading.wallet_balance,
                     "balances": reading.balance,
                     "updated_at": reading.updated_at,
                 }
@@ -92,30 +97,33 @@ class Report:
         }
 
     def _differences(self):
-        for verdict, readings in (("wrong", self.wrong), ("unsettled", self.unsettled)):
+        for verdict, readings in (("inconsistent", self.inconsistent), ("in_progress", self.in_progress)):
             for account_id, reading in readings.items():
                 yield verdict, account_id, reading
 
 
 def compare(wallet, balances, say, clock=time):
-    """Give the Report. Memory is bounded: after SUSPECTS wrong accounts it ends, incomplete.
+    """Give the Report. Memory is bounded: after SUSPECTS inconsistent accounts it ends, incomplete.
 
-    Raises NoAnswer when a service is away, or is not the one it is taken for.
+    Raises NoAnswer when a service is unavailable, or is not the expected one.
     """
     report = Report()
     differing = _differing(wallet, balances, report, say, clock)
     while suspects := dict.fromkeys(islice(differing, SUSPECTS)):  # each once, in order
         _judge(suspects, wallet, balances, report, clock)
         _count(suspects, report)
-        if len(report.wrong) + len(report.unsettled) >= SUSPECTS:
+        if len(report.inconsistent) + len(report.in_progress) >= SUSPECTS:
             report.complete = False
             break
+    if not (report.inconsistent or report.in_progress):
+        # Equal rows say nothing while nothing is consumed: the next transfer would not arrive.
+        report.consumed = _caught_up(wallet, balances, clock, at_least=0)
     return report
 
 
 def _differing(wallet, balances, report, say, clock):
     """The ids of the accounts that differ at first sight; counts the others."""
-    say_at = clock.monotonic() + SAY_SECONDS
+    say_at = clock.monotonic() + PROGRESS_SECONDS
     # Should MySQL's order not be Python's for some odd id, the account is a suspect, no more.
     both = merge(wallet.accounts(), balances.balances(), key=itemgetter(0))
     for account_id, sides in groupby(both, key=itemgetter(0)):
@@ -126,7 +134,7 @@ def _differing(wallet, balances, report, say, clock):
             report.accounts += 1
             report.balances += 1
         if clock.monotonic() >= say_at:
-            say_at = clock.monotonic() + SAY_SECONDS
+            say_at = clock.monotonic() + PROGRESS_SECONDS
             say(f"{report.accounts} accounts compared")
 
 
@@ -135,21 +143,23 @@ def _judge(suspects, wallet, balances, report, clock):
     for _ in range(TRIES):
         if not known:
             return
-        arrived = _has_arrived(wallet, balances, clock)
+        caught_up = _caught_up(wallet, balances, clock)
         earlier, known = known, _readings(known, wallet, balances)
         for account_id, reading in list(known.items()):
             if reading != earlier[account_id]:
-                if _follows(account_id, wallet, balances, clock):
+                if _moves_along(account_id, wallet, balances, clock):
                     del known[account_id]
-            elif arrived:
-                report.wrong[account_id] = known.pop(account_id)
-    report.unsettled.update(known)
+            elif caught_up:
+                report.inconsistent[account_id] = known.pop(account_id)
+    report.in_progress.update(known)
 
 
 def _count(suspects, report):
     for account_id in suspects:
-        reading = report.wrong.get(account_id) or report.unsettled.get(account_id)  # neither: it was found right
-        report.accounts += reading is None or reading.held is not None
+        reading = report.inconsistent.get(account_id) or report.in_progress.get(
+            account_id
+        )  # neither: it was found consistent
+        report.accounts += reading is None or reading.wallet_balance is not None
         report.balances += reading is None or reading.balance is not None
 
 
@@ -159,52 +169,50 @@ def _readings(account_ids, wallet, balances):
     return {
         account_id: reading
         for account_id, reading in readings
-        if reading.held is None or reading.held != reading.balance
+        if reading.wallet_balance is None or reading.wallet_balance != reading.balance
     }
 
 
 def _read(account_id, wallet, balances):
-    return Reading(wallet.held(account_id), *balances.row(account_id))
+    return Reading(wallet.balance(account_id), *balances.row(account_id))
 
 
-def _follows(account_id, wallet, balances, clock):
-    """Whether Balances tells, of an account that does not rest, what the wallet was seen to hold a moment ago.
+def _moves_along(account_id, wallet, balances, clock):
+    """Whether Balances has, of an account that changes all the time, what the wallet had a moment ago.
 
-    Balances are absolute: one that was right a moment ago is right but for what is under way.
+    Balances are absolute: one that was equal a moment ago is consistent but for what is in flight.
     """
-    seen, until = set(), clock.monotonic() + FOLLOW_SECONDS
+    seen, until = set(), clock.monotonic() + MOVE_SECONDS
     while clock.monotonic() < until:
         reading = _read(account_id, wallet, balances)
-        seen.add(reading.held)
+        seen.add(reading.wallet_balance)
         if reading.balance is not None and reading.balance in seen:
             return True
     return False
 
 
-def _has_arrived(wallet, balances, clock):
-    """Wait for APART_SECONDS and for all that is under way now; False if that takes more than ARRIVAL_SECONDS."""
+def _caught_up(wallet, balances, clock, at_least=RECHECK_SECONDS):
+    """Wait for `at_least` seconds and for all that is in flight now; False if that takes more than
+    CAUGHT_UP_SECONDS."""
     started = clock.monotonic()
 
     def within_time(condition):
-        while (waited := clock.monotonic() - started) < ARRIVAL_SECONDS:
+        while (waited := clock.monotonic() - started) < CAUGHT_UP_SECONDS:
             if condition(waited):
                 return True
-            clock.sleep(LOOK_SECONDS)
+            clock.sleep(POLL_INTERVAL_SECONDS)
         return False
 
     # Transfers go on, so the outbox need not be empty, nor the lag 0: it is enough that nothing in it is older.
     if not within_time(lambda waited: wallet.oldest_seconds() < waited):
         return False
-    clock.sleep(LOG_END_SECONDS)
-    ends = {partition: end for partition, (_, end) in balances.partitions().items()}
-    if not {topic for topic, _ in ends} >= set(TOPICS):
-        return False
+    sent = clock.monotonic()
 
-    def consumed(waited):
-        now = balances.partitions()
-        return waited >= APART_SECONDS and all(tp in now and now[tp][0] >= end for tp, end in ends.items())
+    def applied(waited):
+        seconds = balances.caught_up_seconds()
+        return waited >= at_least and seconds is not None and seconds < clock.monotonic() - sent
 
-    return within_time(consumed)
+    return within_time(applied)
 
 
 class Wallet:
@@ -217,8 +225,8 @@ class Wallet:
         """(account id, "wallet", balance) of every account, in the order of the ids."""
         return ((each["id"], "wallet", each["balance"]) for each in _all(self._service, "accounts"))
 
-    def held(self, account_id):
-        """What the account holds, or None."""
+    def balance(self, account_id):
+        """The balance of the account, or None."""
         return _one(self._service, f"/accounts/{quote(account_id, safe='')}").get("balance")
 
     def oldest_seconds(self):
@@ -227,7 +235,7 @@ class Wallet:
 
 
 class Balances:
-    """Balances, for which Services answer: of several instances each knows the partitions that it follows."""
+    """Balances, for which Services answer; each knows how far all partitions are."""
 
     def __init__(self, services):
         self._services = services
@@ -241,18 +249,13 @@ class Balances:
         row = _one(self._services[0], f"/balances/{quote(account_id, safe='')}")
         return row.get("balance"), row.get("updated_at")
 
-    def partitions(self):
-        """{(topic, partition): (position, end of the log)} of those that are followed while Kafka answers."""
-        return {
-            (each["topic"], each["partition"]): (each["position"], each["position"] + each["lag"])
-            for service in self._services
-            if (facts := _ready(service, "kafka", "partitions"))["kafka"] == "up"
-            for each in facts["partitions"]
-        }
+    def caught_up_seconds(self):
+        """All that Kafka held so many seconds ago is applied; None where that is not known."""
+        return _ready(self._services[0], "caught_up_seconds")["caught_up_seconds"]
 
-    def announce_needed(self):
-        """Whether Balances says that it lost something unread."""
-        return _ready(self._services[0], "announce_needed")["announce_needed"]
+    def announce_required(self):
+        """Whether Balances reports that it lost records unread."""
+        return _ready(self._services[0], "announce_required")["announce_required"]
 
 
 def _all(service, name):

@@ -1,15 +1,21 @@
-"""What both services need of Kafka: how to reach it, the topics, and what kafka-python offers only in private parts."""
+"""What both services need of Kafka: how to reach it, and the topics."""
 
 import logging
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from common import environment
+from common.kafka_internals import AdminClient
 
 log = logging.getLogger("kafka-topics")
 
@@ -51,7 +57,7 @@ class Topics:
         self._options = {**options, "bootstrap_timeout_ms": REACH_MS, "request_timeout_ms": REQUEST_MS}
         self._names = list(names)
         self._new = {"num_partitions": partitions, "replication_factor": replication}
-        self._admin: _Admin | None = None
+        self._admin: AdminClient | None = None
 
     def ensure(self) -> None:
         """Ask Kafka for the topics and create the missing ones. Raises KafkaError while Kafka cannot be reached.
@@ -60,7 +66,7 @@ class Topics:
         """
         try:
             if self._admin is None:
-                self._admin = _Admin(**self._options)
+                self._admin = AdminClient(**self._options)
             for topic in self._admin.describe_topics(self._names):
                 if topic["error_code"] == UnknownTopicOrPartitionError.errno:
                     self._create(self._admin, topic["name"])
@@ -68,7 +74,7 @@ class Topics:
             self.close()  # this client may wait long before it connects again; a new one does it at once
             raise
 
-    def _create(self, admin: "_Admin", topic: str) -> None:
+    def _create(self, admin: AdminClient, topic: str) -> None:
         try:
             admin.create_topics({topic: self._new})
             log.info("topic created", extra={"topic": topic, "partitions": self._new["num_partitions"]})
@@ -81,6 +87,30 @@ class Topics:
                 raise
             log.warning("topic not created", extra={"topic": topic, "reason": str(error)})
 
+    def compacted(self) -> frozenset[str]:
+        """Those of the topics whose cleanup.policy removes records of a key that has newer ones. Raises KafkaError."""
+        self.ensure()
+        assert self._admin is not None
+        try:
+            answer = self._admin.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, name) for name in self._names], config_filter="all"
+            )
+        except TopicAuthorizationFailedError as error:
+            log.warning("the cleanup policy of the topics is unknown", extra={"reason": str(error)})
+            return frozenset()
+        policies = {
+            name: str(entries.get("cleanup.policy", {}).get("value", ""))
+            for topics in answer.values()
+            for name, entries in topics.items()
+        }
+        compacted = frozenset(name for name, policy in policies.items() if "compact" in policy)
+        if compacted:
+            log.warning(
+                "topics are compacted: records may be removed before they are read; use cleanup.policy=delete",
+                extra={"topics": sorted(compacted)},
+            )
+        return compacted
+
     def close(self) -> None:
         if self._admin is not None:
             self._admin.close()
@@ -91,24 +121,3 @@ def ensure_topics(options: dict[str, Any], names: Sequence[str], partitions: int
     """Create the topics that are missing. Raises KafkaError while Kafka cannot be reached; a refusal is logged."""
     with closing(Topics(options, names, partitions, replication)) as topics:
         topics.ensure()
-
-
-def discard_producer(producer: KafkaProducer) -> None:
-    """Close the producer at once, with all it still holds: what was not acknowledged is sent by the next producer."""
-    try:
-        producer.close(timeout=0)
-    except KafkaError:  # its flush gave up, and close() with it, before it stopped the thread that sends
-        producer._sender.force_close()
-
-
-class _Admin(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
-    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time."""
-
-    _closed = False  # what its close() looks at, and sets only after it has reached a broker
-
-    def __init__(self, **options: Any) -> None:
-        try:
-            super().__init__(**options)
-        except KafkaTimeoutError:
-            self.close()
-            raise

@@ -15,7 +15,8 @@ from common.events import known_server
 from common.events.idempotency import IdempotencyKeys
 from common.events.lease import Lease
 from common.events.outbox import Outbox, Row
-from common.kafka import Topics, discard_producer
+from common.kafka import Topics
+from common.kafka_internals import discard_producer
 from common.mysql import Conflict, Connection, Database, DatabaseUnavailable, own_errors
 from common.status import Status
 from common.wakeup import WakeupEvent

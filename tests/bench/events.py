@@ -6,7 +6,7 @@ from contextlib import closing
 
 from kafka import KafkaConsumer, TopicPartition
 
-from balances import consumer as settings
+from common.events import consumer as settings
 from tests.bench import system
 from tests.bench.figures import Figure
 

@@ -79,7 +79,7 @@ TOLD = {
 def test_balances_reads_the_golden_bytes_as_wallet_sends_them(name, told):
     headers = [(key, value.encode("utf-8")) for key, value in json.loads(golden("headers")).items()]
 
-    read = parse(SimpleNamespace(value=golden(name), headers=headers, timestamp=RECORDED_MS))
+    read = parse(SimpleNamespace(value=golden(name), headers=headers, timestamp=RECORDED_MS), lambda: SEQUENCE)
 
     creation = name == "account_created"
     assert read == tuple(Balance(account, held, SEQUENCE, HAPPENED, creation) for account, held in told)
@@ -89,7 +89,7 @@ def test_balances_reads_the_golden_bytes_as_wallet_sends_them(name, told):
 def test_balances_reads_the_golden_bytes_as_the_original_sends_them_without_key_and_headers(name):
     record = SimpleNamespace(value=golden(name), key=None, headers=[], timestamp=RECORDED_MS)
 
-    read = parse(record)
+    read = parse(record, lambda: SEQUENCE)
 
     assert read == tuple(Balance(account, held, None, RECORDED) for account, held in TOLD[name])
 

@@ -93,7 +93,7 @@ def test_a_transfer_without_an_answer_keeps_its_key_and_is_done_once(wallet):
 
 def test_the_page_of_balances_follows_the_events_and_marks_what_changes(balances):
     eventually(lambda: balances.text("#state") == "ready")
-    assert balances.text("#consumer") == "follows"
+    assert balances.text("#consumer") == "consuming"
     assert balances.text("#kafka") == "up"
 
     _post_transfer(FIRST, SECOND)

@@ -1,43 +1,52 @@
 """Driving the consumer one batch at a time."""
 
 from contextlib import contextmanager
+from functools import partial
 from uuid import uuid4
 
-from balances import consumer
-from balances.consumer import Follower, consume_batch
+from balances import projection
+from balances.messages import parse
+from common.events import consumer
+from common.events.consumer import Consumer, Group, Projection
+from common.mysql import DatabaseClock
 from common.status import Status
 from tests.eventually import eventually
 
 
+def balances_of(database, topics):
+    """The projection of Balances, on topics of a test's own."""
+    return Projection(list(topics), partial(parse, clock=DatabaseClock(database)), projection.apply)
+
+
 @contextmanager
-def follower_of(kafka, database, *topics, group=None, instance=None, status=None):
-    """A Follower of the topics, as `consumer.run` makes it; in a new group and of a new name unless they are given."""
-    client = consumer.client(kafka, group or f"test-{uuid4()}", instance or str(uuid4()))
+def consumer_of(kafka, database, *topics, group=None, instance=None, status=None, compacted=()):
+    """A Consumer of the topics, as `consumer.run` makes it; in a new group and of a new name unless they are given."""
+    client = consumer.client(kafka, Group(group or f"test-{uuid4()}", instance or str(uuid4())))
     try:
-        follower = Follower(client, database, status or Status())
-        client.subscribe(list(topics), listener=follower)
-        yield follower
+        worker = Consumer(client, database, balances_of(database, topics), status or Status(), compacted)
+        client.subscribe(list(topics), listener=worker.assignment)
+        yield worker
     finally:
         client.close(timeout_ms=2000)
 
 
-def settle(follower):
-    """Repeat `consume_batch`, which must bring nothing, until the follower stands in its partitions."""
+def initialize(worker):
+    """Repeat `consume_batch`, which must bring nothing, until the consumer has its position in every partition."""
 
-    def settled():
-        assert consume_batch(follower) == 0
-        return follower.mysql == "up"
+    def initialized():
+        assert worker.consume_batch() == 0
+        return worker.assignment.positions
 
-    eventually(settled)
+    eventually(initialized)
 
 
-def consume(follower, records):
+def consume(worker, records):
     """Repeat `consume_batch` until it has applied so many records, and no more than these."""
     applied = 0
 
     def all_of_them():
         nonlocal applied
-        applied += consume_batch(follower)
+        applied += worker.consume_batch()
         return applied >= records
 
     eventually(all_of_them)

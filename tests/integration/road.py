@@ -9,11 +9,13 @@ from waitress import create_server
 
 import balances.api
 import wallet.api
-from balances import consumer
 from balances.messages import TOPICS
+from common.events import consumer
+from common.events.consumer import Group
 from common.events.relay import relay_batch
 from common.json_api import logged
 from common.status import Status
+from tests.integration.following import balances_of
 from wallet.messages import TOPICS as WALLET_TOPICS
 
 
@@ -34,11 +36,8 @@ def road(wallet_database, balances_database, kafka, make_topic, token=""):
         "stop": stop,
         "database": balances_database,
         "options": kafka,
-        "topics": [own[topic] for topic in TOPICS],
-        "group": f"test-{uuid4()}",
-        "instance": str(uuid4()),
-        "partitions": 1,
-        "replication": 1,
+        "projection": balances_of(balances_database, [own[topic] for topic in TOPICS]),
+        "group": Group(f"test-{uuid4()}", str(uuid4())),
         "status": consumer_status,
     }
     with ExitStack() as stack:

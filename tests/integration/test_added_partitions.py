@@ -4,9 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from balances.consumer import consume_batch
 from tests.eventually import eventually
-from tests.integration.following import follower_of, settle
+from tests.integration.following import consumer_of, initialize
 from tests.integration.tables import value
 
 ANNOUNCED = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"ana","balance":900}}'
@@ -17,16 +16,16 @@ def test_partitions_added_after_a_member_came_back_under_its_name_are_read(
     kafka, admin, send, balances_database, topic
 ):
     one = {"group": f"test-{uuid4()}", "instance": "balances"}
-    with follower_of(kafka, balances_database, topic, **one) as follower:
-        settle(follower)
-    with follower_of(kafka, balances_database, topic, **one) as follower:
-        settle(follower)
+    with consumer_of(kafka, balances_database, topic, **one) as worker:
+        initialize(worker)
+    with consumer_of(kafka, balances_database, topic, **one) as worker:
+        initialize(worker)
         admin.create_partitions({topic: 2})
         send(topic, ANNOUNCED, key=b"ana", partition=1)
 
         def read():
-            consume_batch(follower)
-            follower.tell()
+            worker.consume_batch()
+            worker.maintain()
             return value(balances_database, "SELECT COUNT(*) FROM balances")
 
         assert eventually(read, seconds=60) == 1

@@ -155,14 +155,26 @@ def test_ready_tells_the_position_the_lag_and_what_is_parked(get, send, topic):
     eventually(lambda: get("/ready").json()["parked"] == parked + 1)
     ready = eventually(lambda: facts if (facts := get("/ready").json())["partitions"][0]["position"] == end else None)
 
-    assert ready["partitions"] == [{"topic": topic, "partition": 0, "position": end, "lag": 0, "lag_seconds": 0}]
-    assert {name: ready[name] for name in ("status", "mysql", "kafka", "consumer", "lag", "announce_needed")} == {
+    assert ready["partitions"] == [
+        {
+            "topic": topic,
+            "partition": 0,
+            "position": end,
+            "lag": 0,
+            "lag_seconds": 0,
+            "consumed": True,
+            "stalled": False,
+        }
+    ]
+    assert (ready["partitions_total"], ready["partitions_consumed"], ready["stalled"]) == (1, 1, 0)
+    assert ready["problems"] == []
+    assert {name: ready[name] for name in ("status", "mysql", "kafka", "consumer", "lag", "announce_required")} == {
         "status": "ready",
         "mysql": "up",
         "kafka": "up",
-        "consumer": "follows",
+        "consumer": "consuming",
         "lag": 0,
-        "announce_needed": False,
+        "announce_required": False,
     }
     assert 0 <= ready["last_event_seconds"] < 60
 

@@ -1,19 +1,23 @@
 """One batch at a time, from a real topic into real tables."""
 
 import json
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.errors import TopicAlreadyExistsError
 
-from balances import positions
-from balances.consumer import consume_batch
+from common.events import consumer, offsets
+from common.events.consumer import Group
+from common.events.offsets import Partition
+from common.events.progress import LISTED, Progress
 from common.mysql import Database, DatabaseUnavailable
+from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import consume, follower_of, settle
+from tests.integration.following import consume, consumer_of, initialize
 from tests.integration.tables import execute, rows, value
 
 # The original Wallet Core's own bytes.
@@ -47,19 +51,19 @@ def offsets_in(database):
 
 
 @pytest.fixture
-def follower(kafka, balances_database, topic):
-    with follower_of(kafka, balances_database, topic) as follower:
-        settle(follower)
-        yield follower
+def worker(kafka, balances_database, topic):
+    with consumer_of(kafka, balances_database, topic) as worker:
+        initialize(worker)
+        yield worker
 
 
 # ---- what a message does
 
 
-def test_a_transfer_changes_both_balances_and_moves_the_offset(follower, send, topic, balances_database):
+def test_a_transfer_changes_both_balances_and_moves_the_offset(worker, send, topic, balances_database):
     send(topic, TRANSFER, key=b"ana", headers=numbered(7))
 
-    consume(follower, 1)
+    consume(worker, 1)
 
     happened = datetime(2026, 11, 22, 11, 42, 20, 123456)
     assert rows(balances_database, "SELECT account_id, balance, sequence, updated_at FROM balances ORDER BY 1") == (
@@ -69,10 +73,10 @@ def test_a_transfer_changes_both_balances_and_moves_the_offset(follower, send, t
     assert offsets_in(balances_database) == {0: 1}
 
 
-def test_the_originals_bytes_count_without_key_and_headers(follower, send, topic, balances_database):
+def test_the_originals_bytes_count_without_key_and_headers(worker, send, topic, balances_database):
     sent = send(topic, TRANSFER, timestamp_ms=1_795_000_000_123)
 
-    consume(follower, 1)
+    consume(worker, 1)
 
     assert sent.offset == 0
     assert rows(balances_database, "SELECT account_id, balance, sequence, updated_at FROM balances ORDER BY 1") == (
@@ -81,12 +85,12 @@ def test_the_originals_bytes_count_without_key_and_headers(follower, send, topic
     )
 
 
-def test_the_originals_events_apply_as_they_come_and_leave_the_sequence_alone(follower, send, topic, balances_database):
+def test_the_originals_events_apply_as_they_come_and_leave_the_sequence_alone(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(7))
     send(topic, transfer(800, 1200))
     send(topic, transfer(850, 1150))
 
-    consume(follower, 3)
+    consume(worker, 3)
 
     assert rows(balances_database, "SELECT account_id, balance, sequence FROM balances ORDER BY 1") == (
         ("ana", Decimal("850.00"), 7),
@@ -94,12 +98,12 @@ def test_the_originals_events_apply_as_they_come_and_leave_the_sequence_alone(fo
     )
 
 
-def test_an_older_sequence_changes_nothing_though_it_comes_later(follower, send, topic, balances_database):
+def test_an_older_sequence_changes_nothing_though_it_comes_later(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(5))
-    consume(follower, 1)
+    consume(worker, 1)
     send(topic, transfer(1000, 1000), headers=numbered(3))
 
-    consume(follower, 1)
+    consume(worker, 1)
 
     assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
 
@@ -108,8 +112,8 @@ def test_a_batch_folds_to_the_highest_sequence_not_to_the_last_seen(kafka, send,
     for sequence, ana in ((2, 200), (5, 500), (3, 300)):
         send(topic, transfer(ana, 1000 - ana), headers=numbered(sequence))
 
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 3)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 3)
 
     assert balances_in(balances_database) == {"ana": 500, "bruno": 500}
 
@@ -119,37 +123,37 @@ def test_two_partitions_converge_in_whatever_order_they_are_read(kafka, send, ma
     for sequence in (1, 4, 5, 8):
         send(topic, transfer(sequence, 100 - sequence), headers=numbered(sequence), partition=sequence % 2)
 
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 4)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 4)
 
     assert balances_in(balances_database) == {"ana": 8, "bruno": 92}
     assert offsets_in(balances_database) == {0: 2, 1: 2}
 
 
-def test_an_account_just_created_holds_zero(follower, send, topic, balances_database):
+def test_an_account_just_created_holds_zero(worker, send, topic, balances_database):
     send(topic, held("AccountCreated", "ana", 0), headers=numbered(1))
 
-    consume(follower, 1)
+    consume(worker, 1)
 
     assert balances_in(balances_database) == {"ana": 0}
 
 
-def test_a_creation_heard_after_a_transfer_does_not_empty_the_account(follower, send, topic, balances_database):
+def test_a_creation_heard_after_a_transfer_does_not_empty_the_account(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(2))
-    consume(follower, 1)
+    consume(worker, 1)
     send(topic, held("AccountCreated", "ana", 0), headers=numbered(3))
 
-    consume(follower, 1)
+    consume(worker, 1)
 
     assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
 
 
-def test_an_announced_balance_counts_only_while_it_is_the_newest(follower, send, topic, balances_database):
+def test_an_announced_balance_counts_only_while_it_is_the_newest(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(5))
     send(topic, held("BalanceAnnounced", "ana", 1000), headers=numbered(4))
     send(topic, held("BalanceAnnounced", "bruno", 1101), headers=numbered(6))
 
-    consume(follower, 3)
+    consume(worker, 3)
 
     assert balances_in(balances_database) == {"ana": 900, "bruno": 1101}
 
@@ -157,11 +161,11 @@ def test_an_announced_balance_counts_only_while_it_is_the_newest(follower, send,
 # ---- poison
 
 
-def test_garbage_is_parked_and_the_good_message_after_it_counts(follower, send, topic, balances_database):
+def test_garbage_is_parked_and_the_good_message_after_it_counts(worker, send, topic, balances_database):
     send(topic, b"garbage")
     send(topic, TRANSFER)
 
-    consume(follower, 2)
+    consume(worker, 2)
 
     assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
     assert rows(balances_database, "SELECT topic, record_offset, record_value, state FROM dead_letters") == (
@@ -170,11 +174,11 @@ def test_garbage_is_parked_and_the_good_message_after_it_counts(follower, send, 
     assert offsets_in(balances_database) == {0: 2}
 
 
-def test_a_parked_message_is_kept_whole(follower, send, topic, balances_database):
+def test_a_parked_message_is_kept_whole(worker, send, topic, balances_database):
     headers = [("sequence", b"not a number"), ("raw", b"\xff\x00"), ("sequence", b"1")]
     sent = send(topic, TRANSFER + b"\xfe", key=b"\x00\xff", headers=headers, timestamp_ms=1_795_000_000_123)
 
-    consume(follower, 1)
+    consume(worker, 1)
 
     ((topic_id, key, body, kept_headers, timestamp, error),) = rows(
         balances_database,
@@ -186,22 +190,22 @@ def test_a_parked_message_is_kept_whole(follower, send, topic, balances_database
     assert error
 
 
-def test_a_message_without_a_value_is_parked(follower, send, topic, balances_database):
+def test_a_message_without_a_value_is_parked(worker, send, topic, balances_database):
     send(topic, None, key=b"ana")
 
-    consume(follower, 1)
+    consume(worker, 1)
 
     assert rows(balances_database, "SELECT record_key, record_value FROM dead_letters") == ((b"ana", None),)
 
 
 def test_a_message_parked_before_is_not_parked_twice(kafka, send, topic, balances_database):
     send(topic, b"garbage")
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 1)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 1)
     execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
 
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 1)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 1)
 
     assert value(balances_database, "SELECT COUNT(*) FROM dead_letters") == 1
 
@@ -221,8 +225,8 @@ def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, se
     send(topic, b"garbage")
     send(topic, held("BalanceAnnounced", "carla", 30), headers=numbered(3))
 
-    with follower_of(kafka, narrow_balances, topic) as follower:
-        consume(follower, 4)
+    with consumer_of(kafka, narrow_balances, topic) as worker:
+        consume(worker, 4)
 
     assert balances_in(narrow_balances) == {"ana": 10, "carla": 30}  # all of the second message was taken back
     assert [offset for (offset,) in rows(narrow_balances, "SELECT record_offset FROM dead_letters ORDER BY 1")] == [
@@ -237,41 +241,41 @@ def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, se
 
 def test_reading_goes_on_where_mysql_says_whatever_the_group_remembers(kafka, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(1))
-    with follower_of(kafka, balances_database, topic, group=f"{topic}-a") as follower:
-        consume(follower, 1)
+    with consumer_of(kafka, balances_database, topic, group=f"{topic}-a") as worker:
+        consume(worker, 1)
     send(topic, transfer(800, 1200), headers=numbered(2))
 
-    with follower_of(kafka, balances_database, topic, group=f"{topic}-b") as another:
+    with consumer_of(kafka, balances_database, topic, group=f"{topic}-b") as another:
         consume(another, 1)
 
     assert balances_in(balances_database) == {"ana": 800, "bruno": 1200}
 
 
-def test_a_consumer_that_is_ahead_throws_its_batch_away_and_reads_what_it_would_have_skipped(
-    follower, send, topic, balances_database
+def test_a_consumer_that_is_ahead_discards_its_batch_and_reads_what_it_would_have_skipped(
+    worker, send, topic, balances_database
 ):
     for balance in (10, 20):
         send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(1))
-    consume(follower, 2)
+    consume(worker, 2)
     # A backup of Balances, older than where this consumer stands, is put back while it runs.
     execute(balances_database, "DELETE FROM balances")
     execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
     send(topic, held("BalanceAnnounced", "account 30", 30), headers=numbered(2))
 
-    eventually(lambda: follower.position(TopicPartition(topic, 0)).next_offset == 2 and not consume_batch(follower))
-    consume(follower, 3)
+    eventually(lambda: worker.assignment.positions[Partition(topic, 0)].next_offset == 2 and not worker.consume_batch())
+    consume(worker, 3)
 
     assert balances_in(balances_database) == {"account 10": 10, "account 20": 20, "account 30": 30}
     assert offsets_in(balances_database) == {0: 3}
 
 
-def test_a_consumer_that_is_behind_throws_its_batch_away(follower, kafka, send, topic, balances_database):
+def test_a_consumer_that_is_behind_discards_its_batch(worker, kafka, send, topic, balances_database):
     send(topic, transfer(900, 1100))
-    with follower_of(kafka, balances_database, topic) as another:  # its partition was given away, unknown to the first
+    with consumer_of(kafka, balances_database, topic) as another:  # its partition was given away, unknown to the first
         consume(another, 1)
     execute(balances_database, "UPDATE balances SET balance = 1")  # whoever applies the message again, shows
 
-    applied = [consume_batch(follower) for _ in range(5)]
+    applied = [worker.consume_batch() for _ in range(5)]
 
     assert applied == [0] * 5
     assert balances_in(balances_database) == {"ana": 1, "bruno": 1}
@@ -295,19 +299,19 @@ class Unlucky(Database):
             raise DatabaseUnavailable("(2013) the answer to COMMIT was lost")
 
 
-def test_a_batch_whose_commit_was_heard_is_not_applied_again_though_its_answer_was_lost(
+def test_a_batch_whose_commit_took_effect_is_not_applied_again_though_its_answer_was_lost(
     kafka, send, topic, balances_url, balances_database
 ):
     database = Unlucky(balances_url)
-    with follower_of(kafka, database, topic) as follower:
-        settle(follower)
+    with consumer_of(kafka, database, topic) as worker:
+        initialize(worker)
         send(topic, transfer(900, 1100))
 
         database.away_after = True
-        eventually(lambda: consume_batch(follower) == 0 and follower.mysql == "down")
+        eventually(lambda: worker.consume_batch() == 0 and worker.mysql == "read_only")
         database.away_after = False
         execute(balances_database, "UPDATE balances SET balance = 1")
-        settle(follower)
+        initialize(worker)
 
     assert balances_in(balances_database) == {"ana": 1, "bruno": 1}
     assert offsets_in(balances_database) == {0: 1}
@@ -315,14 +319,14 @@ def test_a_batch_whose_commit_was_heard_is_not_applied_again_though_its_answer_w
 
 def test_an_outage_of_mysql_parks_nothing_and_loses_nothing(kafka, send, topic, balances_url, balances_database):
     database = Unlucky(balances_url)
-    with follower_of(kafka, database, topic) as follower:
-        settle(follower)
+    with consumer_of(kafka, database, topic) as worker:
+        initialize(worker)
         send(topic, transfer(900, 1100))
 
         database.away_before = True
-        eventually(lambda: consume_batch(follower) == 0 and follower.mysql == "down")
+        eventually(lambda: worker.consume_batch() == 0 and worker.mysql == "read_only")
         database.away_before = False
-        consume(follower, 1)
+        consume(worker, 1)
 
     assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
     assert value(balances_database, "SELECT COUNT(*) FROM dead_letters") == 0
@@ -331,34 +335,34 @@ def test_an_outage_of_mysql_parks_nothing_and_loses_nothing(kafka, send, topic, 
 # ---- a log that is not what it was
 
 
-def history_gone(database):
-    return database.read(positions.history_gone)
+def announce_required(database):
+    return database.read(offsets.announce_required)
 
 
-def test_a_topic_made_anew_is_read_from_its_beginning(kafka, admin, send, topic, balances_database):
+def test_a_recreated_topic_is_read_from_its_beginning(kafka, admin, send, topic, balances_database):
     for balance in (10, 20):
         send(topic, held("BalanceAnnounced", "ana", balance), headers=numbered(balance))
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 2)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 2)
     remake(admin, topic)
     for balance in (30, 40, 50):
         send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
 
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 3)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 3)
 
     assert balances_in(balances_database) == {"ana": 20, "account 30": 30, "account 40": 40, "account 50": 50}
-    assert history_gone(balances_database)  # what the old topic may have held unread
+    assert announce_required(balances_database)  # what the old topic may have held unread
 
 
-def test_a_topic_made_anew_under_a_consumer_is_read_from_its_beginning(follower, admin, send, topic, balances_database):
+def test_a_recreated_topic_under_a_consumer_is_read_from_its_beginning(worker, admin, send, topic, balances_database):
     send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
-    consume(follower, 1)
+    consume(worker, 1)
     remake(admin, topic)
     for balance in (20, 30):  # the second has the offset that comes next to a consumer of the old topic
         send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
 
-    eventually(lambda: consume_batch(follower) == 2)
+    eventually(lambda: worker.consume_batch() == 2)
 
     assert balances_in(balances_database) == {"ana": 10, "account 20": 20, "account 30": 30}
     assert offsets_in(balances_database) == {0: 2}
@@ -366,49 +370,45 @@ def test_a_topic_made_anew_under_a_consumer_is_read_from_its_beginning(follower,
 
 def test_a_truncated_log_is_read_from_its_beginning(kafka, send, topic, balances_database):
     send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 1)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 1)
     execute(balances_database, "DELETE FROM balances")
     execute(balances_database, "UPDATE consumer_offsets SET next_offset = 1000")  # the log held more than it does now
 
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 1)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 1)
 
     assert balances_in(balances_database) == {"ana": 10}
     assert offsets_in(balances_database) == {0: 1}
 
 
-def test_records_removed_before_they_were_read_are_told_as_history_that_is_gone(
-    kafka, admin, send, topic, balances_database
-):
-    with follower_of(kafka, balances_database, topic) as follower:
-        settle(follower)
+def test_records_removed_before_they_were_read_require_an_announcement(kafka, admin, send, topic, balances_database):
+    with consumer_of(kafka, balances_database, topic) as worker:
+        initialize(worker)
     for balance in (10, 20, 30):
         send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
     admin.delete_records({TopicPartition(topic, 0): 2})
 
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 1)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 1)
 
     assert balances_in(balances_database) == {"account 30": 30}
-    assert history_gone(balances_database)
+    assert announce_required(balances_database)
 
 
-def test_a_log_whose_beginning_was_never_read_is_told_as_history_that_is_gone(
-    kafka, admin, send, topic, balances_database
-):
+def test_a_log_whose_beginning_was_never_read_requires_an_announcement(kafka, admin, send, topic, balances_database):
     for balance in (10, 20):
         send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
     admin.delete_records({TopicPartition(topic, 0): 1})
 
-    with follower_of(kafka, balances_database, topic) as follower:
-        consume(follower, 1)
+    with consumer_of(kafka, balances_database, topic) as worker:
+        consume(worker, 1)
 
     assert balances_in(balances_database) == {"account 20": 20}
-    assert history_gone(balances_database)
+    assert announce_required(balances_database)
 
 
-def test_the_holes_that_transactions_leave_in_a_log_are_no_gap(kafka, follower, topic, balances_database):
+def test_the_holes_that_transactions_leave_in_a_log_are_no_gap(kafka, worker, topic, balances_database):
     producer = KafkaProducer(**kafka, transactional_id=topic)
     producer.init_transactions()
     for balance in (10, 20, 30):
@@ -417,10 +417,141 @@ def test_the_holes_that_transactions_leave_in_a_log_are_no_gap(kafka, follower, 
         producer.commit_transaction()
     producer.close()
 
-    consume(follower, 3)
+    consume(worker, 3)
 
     assert balances_in(balances_database) == {"ana": 30}
-    assert not history_gone(balances_database)
+    assert not announce_required(balances_database)
+
+
+class Transactions:
+    """A transactional producer of balances of Ana."""
+
+    def __init__(self, kafka, topic):
+        self.producer, self._topic, self._sequence = KafkaProducer(**kafka, transactional_id=topic), topic, 0
+        self.producer.init_transactions()
+
+    def write(self, balance):
+        self._sequence += 1
+        self.producer.send(self._topic, held("BalanceAnnounced", "ana", balance), headers=numbered(self._sequence)).get(
+            timeout=10
+        )
+
+
+@pytest.fixture
+def transactions(kafka, topic):
+    with closing(KafkaProducer(**kafka)):
+        opened = Transactions(kafka, topic)
+        yield opened
+        opened.producer.close()
+
+
+def test_an_open_and_an_aborted_transaction_are_not_applied(worker, transactions, balances_database, topic):
+    transactions.producer.begin_transaction()
+    transactions.write(10)
+    transactions.producer.commit_transaction()
+    consume(worker, 1)
+    transactions.producer.begin_transaction()
+    transactions.write(666)
+
+    while_open = [worker.consume_batch() for _ in range(3)]
+    transactions.producer.abort_transaction()
+    after_it = [worker.consume_batch() for _ in range(3)]
+
+    assert while_open + after_it == [0] * 6
+    assert balances_in(balances_database) == {"ana": 10}
+
+
+def test_the_marker_of_a_transaction_at_the_end_of_the_log_is_no_lag(
+    kafka, admin, transactions, balances_database, topic
+):
+    status = Status()
+    with consumer_of(kafka, balances_database, topic, status=status) as worker:
+        initialize(worker)
+        for end in (transactions.producer.commit_transaction, transactions.producer.abort_transaction):
+            transactions.producer.begin_transaction()
+            transactions.write(10)
+            end()
+
+        def caught_up():
+            worker.consume_batch()
+            worker.maintain()
+            return offsets_in(balances_database) == {0: 4} and status.read()["lag"] == 0
+
+        eventually(caught_up)
+        admin.delete_records({TopicPartition(topic, 0): 4})
+    with consumer_of(kafka, balances_database, topic) as worker:
+        initialize(worker)
+
+    assert not announce_required(balances_database)
+
+
+def test_a_hole_in_a_compacted_topic_requires_an_announcement(kafka, transactions, balances_database, topic):
+    transactions.producer.begin_transaction()
+    transactions.write(666)
+    transactions.producer.abort_transaction()
+    transactions.producer.begin_transaction()
+    transactions.write(20)
+    transactions.producer.commit_transaction()
+
+    with consumer_of(kafka, balances_database, topic, compacted={topic}) as worker:
+        consume(worker, 1)
+
+    assert balances_in(balances_database) == {"ana": 20}
+    assert announce_required(balances_database)
+
+
+# ---- what it reports
+
+
+def test_a_partition_that_a_foreign_member_holds_is_reported_as_stalled(kafka, send, topic, balances_database):
+    group, status = f"test-{uuid4()}", Status()
+    foreign = consumer.client(kafka, Group(group, "0 foreign"))
+    foreign.subscribe([topic])
+    try:
+        eventually(lambda: foreign.poll(timeout_ms=200) is not None and foreign.assignment())
+        with consumer_of(kafka, balances_database, topic, group=group, instance="1 ours", status=status) as worker:
+            send(topic, transfer(900, 1100), headers=numbered(1))
+
+            def stalled():
+                foreign.poll(timeout_ms=100)
+                worker.consume_batch()
+                worker.maintain()
+                return status.read().get("stalled")
+
+            eventually(stalled, seconds=40)
+            facts = status.read()
+    finally:
+        foreign.close(timeout_ms=2000)
+
+    assert (facts["consumer"], facts["lag"]) == ("waiting_for_assignment", 1)
+    assert [(each["consumed"], each["stalled"]) for each in facts["partitions"]] == [(False, True)]
+
+
+def test_deleted_topics_are_reported(kafka, admin, make_topic, balances_database):
+    status, topic = Status(), make_topic()
+    with consumer_of(kafka, balances_database, topic, status=status) as worker:
+        initialize(worker)
+        admin.delete_topics([topic])
+
+        def missing():
+            worker.consume_batch()
+            worker.maintain()
+            return f"topic {topic} does not exist" in status.read()["problems"]
+
+        eventually(missing, seconds=30)
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}})
+
+
+def test_five_thousand_partitions_fit_into_the_status():
+    status = Status()
+    progress = Progress()
+    partitions = [Partition(f"topic-{'x' * 200}-{number % 2}", number) for number in range(5_000)]
+    progress.observe(dict.fromkeys(partitions, 7), {}, asked_at=1_795_000_000.0)
+
+    status.write(progress.snapshot(partitions, now=1_795_000_001.0))
+
+    facts = status.read()
+    assert (facts["lag"], facts["partitions_total"], len(facts["partitions"])) == (35_000, 5_000, LISTED)
 
 
 def remake(admin, topic):

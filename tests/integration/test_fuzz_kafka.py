@@ -1,6 +1,7 @@
 """Whatever bytes Kafka brings, nothing stops and nothing is misapplied: through a real broker into real tables."""
 
 import json
+import time
 from collections import Counter
 from types import SimpleNamespace
 
@@ -9,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kafka import KafkaProducer
 
-from balances import dead_letters
-from balances.messages import UnreadableMessage, parse
+from balances.messages import parse
+from common.events import dead_letters
+from common.events.dead_letters import UnreadableRecord
 from common.mysql import Database
 from tests.integration import tables
-from tests.integration.following import consume, follower_of, settle
+from tests.integration.following import consume, consumer_of, initialize
 from tests.integration.tables import rows, value
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
@@ -77,21 +79,21 @@ def topic(make_topic):
 @pytest.fixture(scope="module")
 def followed(kafka, balances_url, topic):
     database = tables.emptied(Database(balances_url), tables.BALANCES)
-    with follower_of(kafka, database, topic) as follower:
-        settle(follower)
-        yield follower
+    with consumer_of(kafka, database, topic) as worker:
+        initialize(worker)
+        yield worker
 
 
 @pytest.fixture
-def follower(followed):
+def worker(followed):
     """One for all tests: it goes on where the last has ended, with nothing known and nothing parked."""
     forget(followed.database)
     return followed
 
 
 @pytest.fixture
-def database(follower):
-    return follower.database
+def database(worker):
+    return worker.database
 
 
 def forget(database):
@@ -102,7 +104,7 @@ def forget(database):
 @given(noise=RECORDS, codec=st.sampled_from(CODECS))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_amid_any_noise_the_good_messages_count_and_the_unreadable_are_parked(
-    noise, codec, producers, follower, topic, database
+    noise, codec, producers, worker, topic, database
 ):
     forget(database)
 
@@ -110,7 +112,7 @@ def test_amid_any_noise_the_good_messages_count_and_the_unreadable_are_parked(
         producers[codec].send(topic, **record)
         producers[codec].send(topic, value=announced("good", number), headers=numbered(number))
     producers[codec].flush()
-    consume(follower, records=2 * len(noise))
+    consume(worker, records=2 * len(noise))
 
     balances = dict(rows(database, "SELECT account_id, balance FROM balances"))
     assert balances.pop("good") == len(noise)
@@ -122,52 +124,52 @@ def test_amid_any_noise_the_good_messages_count_and_the_unreadable_are_parked(
 def readable(record):
     """The balances that the record tells, none if it cannot be read."""
     try:
-        return parse(SimpleNamespace(**{**record, "timestamp": 1}))
-    except UnreadableMessage:
+        return parse(SimpleNamespace(**{**record, "timestamp": 1}), lambda: int(time.time() * 1_000_000))
+    except UnreadableRecord:
         return ()
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_every_compression_is_read(codec, producers, follower, topic, database):
+def test_every_compression_is_read(codec, producers, worker, topic, database):
     producers[codec].send(topic, value=announced("ana", 5)).get(timeout=10)
 
-    consume(follower, records=1)
+    consume(worker, records=1)
 
     assert value(database, "SELECT balance FROM balances WHERE account_id = 'ana'") == 5
 
 
 @pytest.mark.parametrize("name", [b"\xff", b"\xc3", b"sequence\xed\xa0\x80", b"", b"\x00", b"n" * 10_000])
-def test_a_header_may_have_any_name(name, send, follower, topic, database):
+def test_a_header_may_have_any_name(name, send, worker, topic, database):
     send(topic, announced("ana", 5), headers=[*numbered(1), (Name(name), b"1"), (Name(name), b"2")])
     send(topic, announced("bruno", 7))
 
-    consume(follower, records=2)
+    consume(worker, records=2)
 
     assert dict(rows(database, "SELECT account_id, balance FROM balances")) == {"ana": 5, "bruno": 7}
 
 
-def test_garbage_under_such_a_header_is_parked(send, follower, topic, database):
+def test_garbage_under_such_a_header_is_parked(send, worker, topic, database):
     send(topic, b"garbage", headers=[(Name(b"\xff"), b"\xff")])
 
-    consume(follower, records=1)
+    consume(worker, records=1)
 
     (letter,) = database.read(dead_letters.page, 0, 10)
     assert letter.headers == [("\\xff", b"\xff")]
 
 
-def test_of_a_header_that_is_repeated_the_last_counts_as_everywhere_in_kafka(send, follower, topic, database):
+def test_of_a_header_that_is_repeated_the_last_counts_as_everywhere_in_kafka(send, worker, topic, database):
     send(topic, announced("ana", 5), headers=numbered(9) + numbered(2))
 
-    consume(follower, records=1)
+    consume(worker, records=1)
 
     assert value(database, "SELECT sequence FROM balances WHERE account_id = 'ana'") == 2
 
 
-def test_a_record_of_a_megabyte_is_parked_whole(producers, follower, topic, database):
+def test_a_record_of_a_megabyte_is_parked_whole(producers, worker, topic, database):
     garbage = bytes(range(256)) * 4000
 
     producers[None].send(topic, value=garbage, key=garbage[:10_000]).get(timeout=10)
-    consume(follower, records=1)
+    consume(worker, records=1)
 
     (letter,) = database.read(dead_letters.page, 0, 10)
     assert letter.value == garbage
@@ -175,14 +177,14 @@ def test_a_record_of_a_megabyte_is_parked_whole(producers, follower, topic, data
 
 
 @pytest.mark.parametrize("place", ["key", "value", "headers"])
-def test_a_record_that_unfolds_to_twenty_megabytes_is_parked_cut(place, kafka, follower, topic, database):
+def test_a_record_that_unfolds_to_twenty_megabytes_is_parked_cut(place, kafka, worker, topic, database):
     garbage = b"\xff" * 20_000_000
     record = {"partition": 0, "value": b"garbage", place: [("x", garbage)] if place == "headers" else garbage}
     producer = KafkaProducer(**kafka, acks="all", compression_type="zstd", max_request_size=1 << 30)
 
     producer.send(topic, **record).get(timeout=30)
     producer.send(topic, value=announced("ana", 5)).get(timeout=10)
-    consume(follower, records=2)
+    consume(worker, records=2)
 
     producer.close()
     (letter,) = database.read(dead_letters.page, 0, 10)

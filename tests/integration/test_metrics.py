@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import balances.metrics
 from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import consume, follower_of, settle
+from tests.integration.following import consume, consumer_of, initialize
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute
 
@@ -76,14 +76,14 @@ def test_without_mysql_the_page_still_answers(tmp_path):
 
 def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database, topic, send):
     status = Status()
-    with follower_of(kafka, balances_database, topic, status=status) as follower:
-        settle(follower)
+    with consumer_of(kafka, balances_database, topic, status=status) as worker:
+        initialize(worker)
         for sequence in (1, 2, 3, 2):
             send(topic, announced("a", sequence), headers=[("sequence", str(sequence).encode())])
-            consume(follower, 1)
+            consume(worker, 1)
         send(topic, b"garbage")
-        consume(follower, 1)
-        follower.tell()
+        consume(worker, 1)
+        worker.maintain()
 
         told = {name: value for name, value in told_of(status, balances_database).items() if topic not in name}
 
@@ -91,7 +91,7 @@ def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database,
     assert told["balances_events_total", "parked"] == 1
     assert told["balances_stale_total",] == 1
     assert told["balances_dead_letters",] == 1
-    assert told["balances_partitions_followed",] == told["balances_partitions",] == 1
+    assert told["balances_partitions_consumed",] == told["balances_partitions",] == 1
 
 
 def test_stale_rows_are_told_from_new_and_changed_ones_within_a_batch(kafka, balances_database, topic, send):
@@ -101,31 +101,34 @@ def test_stale_rows_are_told_from_new_and_changed_ones_within_a_batch(kafka, bal
         send(topic, announced(account, 5), headers=[("sequence", str(sequence).encode())])
     status = Status()
 
-    with follower_of(kafka, balances_database, topic, status=status) as follower:
-        consume(follower, 3)
-        follower.tell()
+    with consumer_of(kafka, balances_database, topic, status=status) as worker:
+        consume(worker, 3)
+        worker.maintain()
 
     assert told_of(status, balances_database)["balances_stale_total",] == 1
 
 
 def test_lag_is_told_in_records_and_in_seconds(kafka, balances_database, topic, send):
     status = Status()
-    with follower_of(kafka, balances_database, topic, status=status) as follower:
-        settle(follower)
+    with consumer_of(kafka, balances_database, topic, status=status) as worker:
+        initialize(worker)
         eventually(
-            lambda: (follower.tell(), told_of(status, balances_database))[1]["balances_lag_seconds", "0", topic] == 0
+            lambda: (
+                (worker.maintain(), told_of(status, balances_database))[1].get(("balances_lag_seconds", "0", topic))
+                == 0
+            )
         )
         for _ in range(3):
             send(topic, announced("a", 1))
 
         def behind():
-            follower.tell()  # without reading
+            worker.maintain()  # without reading
             told = told_of(status, balances_database)
             return told["balances_lag_records", "0", topic] == 3 and told["balances_lag_seconds", "0", topic] > 0.1
 
         eventually(behind)
-        consume(follower, 3)
-        follower.tell()
+        consume(worker, 3)
+        worker.maintain()
 
     told = told_of(status, balances_database)
     assert told["balances_lag_records", "0", topic] == told["balances_lag_seconds", "0", topic] == 0
@@ -148,7 +151,7 @@ def scraped(url):
 
 
 def told_of(status, database):
-    return flat(balances.metrics.look({}, database, status))
+    return flat(balances.metrics.collect({}, database, status))
 
 
 def flat(families):

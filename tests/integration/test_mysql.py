@@ -24,7 +24,9 @@ def test_the_rows_of_a_transaction_that_hangs_are_free_again(balances_database, 
     assert value(other, "SELECT balance FROM balances") == 11
 
 
-@pytest.mark.parametrize("seconds", [WAIT_TIMEOUT_SECONDS + 1, (IDLE_SECONDS + WAIT_TIMEOUT_SECONDS) / 2], ids=["has", "soon will"])
+@pytest.mark.parametrize(
+    "seconds", [WAIT_TIMEOUT_SECONDS + 1, (IDLE_SECONDS + WAIT_TIMEOUT_SECONDS) / 2], ids=["has", "soon will"]
+)
 def test_a_connection_that_mysql_has_ended_or_soon_will_is_replaced_at_its_next_use(balances_database, seconds):
     before = value(balances_database, "SELECT CONNECTION_ID()")
 

@@ -6,9 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from balances import consumer, dead_letters
+from common.events import consumer, dead_letters
+from common.events.consumer import Group
+from common.events.dead_letters import Parked
 from common.status import Status
 from tests.eventually import eventually
+from tests.integration.following import balances_of
 from tests.integration.service import run_verb
 from tests.integration.tables import execute, rows, value
 
@@ -35,10 +38,10 @@ def park(balances_database):
 
     def park(message, key=b"a", error="it was in the way", **headers):
         offset = value(balances_database, "SELECT COUNT(*) FROM dead_letters")
-        headers = [(name, text.encode("ascii")) for name, text in headers.items()]
+        headers = [(name, text and text.encode("ascii")) for name, text in headers.items()]
         record = Record("balances", 0, offset, key, message, headers, 1_790_000_000_000)
         with balances_database.transaction() as cursor:
-            dead_letters.park(cursor, [(record, "a-topic-id", error)])
+            dead_letters.park(cursor, [Parked(record, "a-topic-id", error)])
         return str(value(balances_database, "SELECT MAX(id) FROM dead_letters"))
 
     return park
@@ -79,7 +82,7 @@ def test_a_letter_retried_is_applied_and_what_changed_is_printed(balances_databa
     assert done.stdout.splitlines() == [f"{letter}: a: 1000 -> 900", f"{letter}: b: unknown -> 1100"]
     assert done.returncode == 0
     assert known(balances_database) == {"a": 900, "b": 1100}
-    assert states(balances_database) == ["delivered"]
+    assert states(balances_database) == ["reprocessed"]
 
 
 def test_a_letter_that_is_older_than_what_is_known_changes_nothing(balances_database, park, letters):
@@ -90,7 +93,7 @@ def test_a_letter_that_is_older_than_what_is_known_changes_nothing(balances_data
 
     assert done.stdout.splitlines() == [f"{letter}: a: stale, nothing changed"]
     assert known(balances_database) == {"a": 1000}
-    assert states(balances_database) == ["delivered"]
+    assert states(balances_database) == ["reprocessed"]
 
 
 def test_a_dry_run_tells_and_changes_nothing(balances_database, park, letters):
@@ -112,12 +115,33 @@ def test_a_letter_without_sequence_is_applied_only_by_force(balances_database, p
     untouched = known(balances_database)
     forced = letters("retry", letter, "--force")
 
-    assert "[no sequence: not orderable]" in listed.stdout
+    assert "[no sequence]" in listed.stdout
     assert refused.returncode == 1
     assert "it has no sequence" in refused.stdout
     assert untouched == {"a": 1000}
     assert forced.stdout.splitlines() == [f"{letter}: a: 1000 -> 900"]
     assert rows(balances_database, "SELECT balance, sequence FROM balances") == ((900, 6),)
+
+
+def test_a_header_sequence_without_a_value_is_no_sequence(balances_database, park, letters):
+    know(balances_database, "a", 1000, sequence=6)
+    letter = park(ANNOUNCED, sequence=None)
+
+    refused = letters("retry", letter)
+
+    assert refused.returncode == 1
+    assert "it has no sequence" in refused.stdout
+    assert known(balances_database) == {"a": 1000}
+
+
+def test_a_value_that_was_cut_is_not_reprocessed(balances_database, park, letters):
+    letter = park(b" " * 2_000_000 + ANNOUNCED, sequence="7")
+
+    refused, shown = letters("retry", letter), letters("show", letter)
+
+    assert refused.returncode == 1
+    assert f"its value of {2_000_000 + len(ANNOUNCED)} bytes was cut" in refused.stdout
+    assert f"cut:       {2_000_000 + len(ANNOUNCED)} bytes, SHA-256 " in shown.stdout
 
 
 def test_what_is_still_unreadable_stays_parked_and_the_others_are_delivered(balances_database, park, letters):
@@ -129,8 +153,8 @@ def test_what_is_still_unreadable_stays_parked_and_the_others_are_delivered(bala
     first, second, third = done.stdout.splitlines()
     assert first.startswith(f"{garbage}: not applied: not a message of a known kind")
     assert second == f"{good}: a: unknown -> 900"
-    assert third == f"{ahead}: not applied: the sequence is more than a day ahead of the clock"
-    assert states(balances_database) == ["parked", "delivered", "parked"]
+    assert third == f"{ahead}: not applied: the sequence is more than a day ahead of the database's clock"
+    assert states(balances_database) == ["parked", "reprocessed", "parked"]
 
 
 def test_a_discarded_letter_can_still_be_retried_but_not_a_delivered_one(balances_database, park, letters):
@@ -141,8 +165,8 @@ def test_a_discarded_letter_can_still_be_retried_but_not_a_delivered_one(balance
 
     assert (discarded.stdout, left.stdout) == (f"{letter}: discarded\n", "")
     assert retried.stdout == f"{letter}: a: unknown -> 900\n"
-    assert f"dead letter {letter} was delivered already" in again.stdout
-    assert f"dead letter {letter} was delivered already" in too_late.stdout
+    assert f"dead letter {letter} was reprocessed already" in again.stdout
+    assert f"dead letter {letter} was reprocessed already" in too_late.stdout
     assert [each.returncode for each in (discarded, left, retried, again, too_late)] == [0, 0, 0, 1, 1]
 
 
@@ -156,7 +180,7 @@ def test_all_of_a_letter_is_shown_and_nothing_in_it_reaches_the_terminal(balance
     assert lines[1].startswith("record:    balances[0]@0, timestamp 1790000000000, parked at 2")
     assert lines[2:] == [
         r"error:     what\ncame",
-        "orderable: no: it has no sequence, and only --force applies it",
+        "sequence:  none: only --force applies it",
         "key:       null",
         "header request_id: r-1",
         r"value:     \x1b[2J\xff\nred",
@@ -200,7 +224,14 @@ def test_the_consumer_forgets_them_by_itself(balances_database, kafka, topic, pa
     stop = threading.Event()
     following = threading.Thread(
         target=consumer.run,
-        args=(stop, balances_database, kafka, [topic], f"test-{uuid4()}", str(uuid4()), 1, 1, Status()),
+        args=(
+            stop,
+            balances_database,
+            kafka,
+            balances_of(balances_database, [topic]),
+            Group(f"test-{uuid4()}", str(uuid4())),
+            Status(),
+        ),
     )
 
     following.start()

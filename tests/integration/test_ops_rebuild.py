@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 import requests
 
+from common.mysql import CLOCK
 from tests.eventually import eventually
 from tests.integration.road import road as build_road
 from tests.integration.service import ROOT, run_verb
@@ -127,14 +128,56 @@ def test_an_announcement_waits_for_the_transfer_that_holds_the_account(wallet_da
 
 def test_an_announcement_of_a_restored_wallet_is_newer_than_all_before(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1})
-    execute(wallet_database, "INSERT INTO outbox (topic, message_key, payload) VALUES ('', '', '')")
-    before = value(wallet_database, "SELECT MAX(id) FROM outbox")
-    execute(wallet_database, "DELETE FROM outbox")
-    execute(wallet_database, "ALTER TABLE outbox AUTO_INCREMENT = 1")  # as in a dump from before the first event
+    before = value(wallet_database, f"SELECT {CLOCK}")
+    execute(wallet_database, "UPDATE accounts SET sequence = 7")  # as in a dump from long ago
 
     run_verb("wallet", wallet_url, "announce")
 
-    assert value(wallet_database, "SELECT MIN(id) FROM outbox") > before
+    assert value(wallet_database, "SELECT sequence FROM outbox") > before
+    assert value(wallet_database, "SELECT sequence FROM accounts") > before
+
+
+def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
+    wallet_url, wallet_database, balances_url, balances_database, road
+):
+    open_accounts(wallet_database, {"a": 10, "b": 0})
+    run_verb("wallet", wallet_url, "announce")
+    eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 2)
+    for database, table in ((wallet_database, "accounts"), (balances_database, "balances")):
+        execute(database, f"UPDATE {table} SET sequence = sequence + 3 * 86400000000")  # a clock three days ahead
+
+    def post():
+        body = {"account_id_from": "a", "account_id_to": "b", "amount": 1}
+        return requests.post(f"{road.wallet_url}/transactions", json=body, timeout=10)
+
+    refused = post()
+    reset = [
+        run_verb("wallet", wallet_url, "reset-sequences").stdout,
+        run_verb("balances", balances_url, "reset-sequences").stdout,
+    ]
+    done = post()
+    run_verb("wallet", wallet_url, "announce")
+    checked = reconcile(road, balances_url)
+
+    assert (refused.status_code, done.status_code) == (503, 201)
+    assert "reset-sequences" in refused.json()["detail"]
+    assert [line.split()[0] for line in reset] == ["2", "2"]
+    assert checked.stdout.splitlines()[-1] == "consistent"
+
+
+def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wallet_url, wallet_database, road):
+    open_accounts(wallet_database, {"a": 10})
+    execute(wallet_database, "INSERT INTO known_server (server, changed_at) VALUES ('new', UTC_TIMESTAMP(6))")
+
+    def required():
+        return requests.get(f"{road.wallet_url}/ready", timeout=5).json()["announce_required"]
+
+    at_first = required()
+    run_verb("wallet", wallet_url, "announce", "a")
+    after_one = required()
+    run_verb("wallet", wallet_url, "announce")
+
+    assert (at_first, after_one, required()) == (True, True, False)
 
 
 def test_an_emptied_read_model_fills_again_while_transfers_run(
@@ -156,8 +199,8 @@ def test_an_emptied_read_model_fills_again_while_transfers_run(
     in_the_end = reconcile(road, balances_url)
 
     assert "300 accounts announced" in announcing.stdout
-    assert (in_the_middle.returncode, in_the_middle.stdout.splitlines()[-1]) == (0, "right")
-    assert in_the_end.stdout.splitlines() == ["300 accounts of the wallet and 300 balances compared", "right"]
+    assert (in_the_middle.returncode, in_the_middle.stdout.splitlines()[-1]) == (0, "consistent")
+    assert in_the_end.stdout.splitlines() == ["300 accounts of the wallet and 300 balances compared", "consistent"]
     assert set(busy.posts) == {201}
     assert set(busy.gets) == {200, 404}  # 404 until it was told of the account again
     assert value(wallet_database, "SELECT SUM(balance) FROM accounts") == 300 * 1000
@@ -170,27 +213,27 @@ def test_what_is_wrong_is_listed_and_an_announcement_mends_it(
     run_verb("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
     execute(balances_database, "UPDATE balances SET balance = 0.99 WHERE account_id = 'differs'")
-    execute(balances_database, "UPDATE balances SET account_id = 'orphan' WHERE account_id = 'missing'")
+    execute(balances_database, "UPDATE balances SET account_id = 'unexpected' WHERE account_id = 'missing'")
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
 
     found = reconcile(road, balances_url)
-    needed = requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_needed"]
+    needed = requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
     run_verb("wallet", wallet_url, "announce", "differs", "missing")
-    execute(balances_database, "DELETE FROM balances WHERE account_id = 'orphan'")
+    execute(balances_database, "DELETE FROM balances WHERE account_id = 'unexpected'")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
     mended = reconcile(road, balances_url, "--json")
 
     assert found.returncode == 1
     assert found.stdout.splitlines() == [
-        "wrong: differs: differs: the wallet holds 1, Balances says 0.99",
-        "wrong: missing: missing: the wallet holds 2, Balances does not know it",
-        "wrong: orphan: orphan: the wallet does not know it, Balances says 2",
+        "inconsistent: differs: differs: the wallet has 1, Balances has 0.99",
+        "inconsistent: missing: missing: the wallet has 2, Balances does not know it",
+        "inconsistent: unexpected: unexpected account: the wallet does not know it, Balances has 2",
         "3 accounts of the wallet and 3 balances compared",
-        "wrong",
+        "inconsistent",
     ]
     assert needed
     assert mended.returncode == 0
-    assert json.loads(mended.stdout)["verdict"] == "right"
+    assert json.loads(mended.stdout)["verdict"] == "consistent"
 
 
 def test_lost_history_is_made_good_where_all_balances_are_found_right(balances_url, balances_database, road):
@@ -199,10 +242,10 @@ def test_lost_history_is_made_good_where_all_balances_are_found_right(balances_u
     without_database = reconcile(road, "", "--json")
     right = reconcile(road, balances_url, "--json")
 
-    assert [json.loads(each.stdout)["announce_needed"] for each in (without_database, right)] == [True, False]
+    assert [json.loads(each.stdout)["announce_required"] for each in (without_database, right)] == [True, False]
     assert [each.returncode for each in (without_database, right)] == [0, 0]
     assert "takes DATABASE_URL" in without_database.stderr
-    assert not requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_needed"]
+    assert not requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
 
 
 def test_history_lost_while_reconcile_runs_stays_lost(balances_url, balances_database, road):
@@ -211,8 +254,8 @@ def test_history_lost_while_reconcile_runs_stays_lost(balances_url, balances_dat
 
     right = reconcile(road, balances_url, "--json")
 
-    assert json.loads(right.stdout)["verdict"] == "right"
-    assert json.loads(right.stdout)["announce_needed"]
+    assert json.loads(right.stdout)["verdict"] == "consistent"
+    assert json.loads(right.stdout)["announce_required"]
 
 
 def test_without_an_answer_nothing_is_judged(balances_url, road):
@@ -223,9 +266,9 @@ def test_without_an_answer_nothing_is_judged(balances_url, road):
     unable = reconcile(road, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
 
     assert [each.returncode for each in (away, mistaken, unable)] == [2, 2, 2]
-    assert away.stdout.startswith(f"not judged: {NOBODY}/accounts")
+    assert away.stdout.startswith(f"unknown: {NOBODY}/accounts")
     assert "/accounts does not answer as expected, with status 404" in mistaken.stdout
-    assert json.loads(unable.stdout)["verdict"] == "not judged"  # its own MySQL is away
+    assert json.loads(unable.stdout)["verdict"] == "unknown"  # its own MySQL is away
 
 
 def test_the_tokens_are_sent(monkeypatch, balances_url, wallet_database, balances_database, kafka, make_topic):

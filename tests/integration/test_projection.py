@@ -6,15 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from balances import positions, projection
+from balances import projection
 from balances.messages import Balance
-from balances.positions import Position, PositionMoved, Start
+from common.events import offsets
+from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
+from common.mysql import CLOCK
 from tests.integration.explained import Explained
 from tests.integration.tables import execute, rows, value
 from tests.stand_ins import BalancesTable
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
-FIRST, SECOND = ("balances", 0), ("balances", 1)
+FIRST, SECOND = Partition("balances", 0), Partition("balances", 1)
 
 
 def balance(account_id, amount, sequence=None, creation=False):
@@ -103,53 +105,85 @@ def test_mysql_does_what_the_stand_in_of_the_law_does(balances_database, seed):
 
 def store(database, partition, offset, topic_id="T1"):
     with database.transaction() as cursor:
-        positions.replace(cursor, partition, None, topic_id, Start(offset, "reads for the first time"))
+        offsets.replace(cursor, partition, None, topic_id, Start(offset, "first read"))
 
 
-def test_a_position_is_read_as_it_was_stored(balances_database):
+def advance(cursor, believed, to):
+    offsets.advance(cursor, {FIRST: (believed, to)})
+
+
+def test_an_offset_is_read_as_it_was_stored(balances_database):
     store(balances_database, FIRST, 5)
+    store(balances_database, Partition("another topic", 0), 7)
 
-    assert balances_database.read(positions.read, [FIRST, SECOND]) == {FIRST: Position("T1", 5)}
+    assert balances_database.read(offsets.read_all, ["balances"]) == {FIRST: StoredOffset("T1", 5)}
 
 
-def test_a_position_advances_from_where_it_stands(balances_database):
+def test_an_offset_advances_from_where_it_is(balances_database):
     store(balances_database, FIRST, 5)
 
     with balances_database.transaction() as cursor:
-        positions.advance(cursor, FIRST, Position("T1", 5), 9)
+        advance(cursor, StoredOffset("T1", 5), 9)
 
     assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 9
 
 
 @pytest.mark.parametrize(
-    "believed", [Position("T1", 4), Position("T1", 6), Position("T2", 5)], ids=["behind", "ahead", "another topic"]
+    "believed",
+    [StoredOffset("T1", 4), StoredOffset("T1", 6), StoredOffset("T2", 5)],
+    ids=["behind", "ahead", "another topic"],
 )
-def test_who_believes_to_stand_elsewhere_advances_nothing(balances_database, believed):
+def test_a_consumer_that_believes_another_offset_advances_nothing(balances_database, believed):
     store(balances_database, FIRST, 5)
 
-    with pytest.raises(PositionMoved), balances_database.transaction() as cursor:
-        positions.advance(cursor, FIRST, believed, 9)
+    with pytest.raises(OffsetMoved), balances_database.transaction() as cursor:
+        advance(cursor, believed, 9)
 
     assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 5
 
 
-def test_of_two_that_store_a_first_position_one_is_told(balances_database):
+def test_of_two_that_store_a_first_offset_one_is_refused(balances_database):
     store(balances_database, FIRST, 5)
 
-    with pytest.raises(PositionMoved):
+    with pytest.raises(OffsetMoved):
         store(balances_database, FIRST, 6)
 
     assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 5
 
 
-def test_history_that_is_gone_stays_told_until_it_is_made_good(balances_database):
+def test_a_data_loss_is_reported_until_it_is_reconciled(balances_database):
     store(balances_database, FIRST, 5)
+    before = value(balances_database, "SELECT UTC_TIMESTAMP(6)")
     with balances_database.transaction() as cursor:
-        gone = Start(7, "records were removed before they were read", history_gone=True)
-        positions.replace(cursor, FIRST, Position("T1", 5), "T1", gone)
-        positions.advance(cursor, FIRST, Position("T1", 7), 8)
+        start = Start(7, "records were removed before they were read", data_loss=True)
+        offsets.replace(cursor, FIRST, StoredOffset("T1", 5), "T1", start)
+        advance(cursor, StoredOffset("T1", 7), 8)
 
-    assert balances_database.read(positions.history_gone)
+    with balances_database.transaction() as cursor:
+        offsets.mark_reconciled(cursor, before)  # what was found consistent before says nothing of it
+        assert offsets.announce_required(cursor)
+        cursor.execute("SELECT UTC_TIMESTAMP(6)")
+        offsets.mark_reconciled(cursor, cursor.fetchone()[0])
+        assert not offsets.announce_required(cursor)
 
-    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = NULL")
-    assert not balances_database.read(positions.history_gone)
+
+def test_only_sequences_far_ahead_of_the_clock_are_reset_to_it(balances_database):
+    execute(balances_database, f"INSERT INTO balances VALUES ('a', 1, {CLOCK} + 86400000000, UTC_TIMESTAMP(6))")
+    apply(balances_database, balance("b", 1, 7))
+
+    with balances_database.transaction() as cursor:
+        reset = projection.reset_future_sequences(cursor, 300)
+
+    assert reset == 1
+    assert value(balances_database, "SELECT sequence FROM balances WHERE account_id = 'b'") == 7
+    assert value(balances_database, f"SELECT sequence <= {CLOCK} FROM balances WHERE account_id = 'a'")
+
+
+def test_the_stale_balances_of_a_large_batch_are_counted_in_all_its_parts(balances_database):
+    known = [balance(f"account {number:06} {'x' * 200}", 1, 50) for number in range(10_000)]
+    apply(balances_database, *known)
+
+    with balances_database.transaction() as cursor:
+        stale = projection.apply(cursor, [*known[:9_000], balance("new", 1, 60)])
+
+    assert stale == 9_000

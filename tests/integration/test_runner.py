@@ -183,4 +183,4 @@ def test_each_of_several_processes_knows_of_the_one_consumer(balances):
             answers.append(requests.get(f"{service.url}/ready", timeout=5))
             os.kill(halted, signal.SIGCONT)
 
-    assert [(ready.status_code, ready.json()["consumer"]) for ready in answers] == [(200, "follows")] * 2
+    assert [(ready.status_code, ready.json()["consumer"]) for ready in answers] == [(200, "consuming")] * 2

@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 import requests
 
+from common.events.idempotency import IdempotencyKeys, Key
 from common.json_api import BODY_BYTES
 from common.runner import BODY_BYTES as BODY_BYTES_READ
 from common.runner import HEADER_BYTES
-from common.events.idempotency import IdempotencyKeys, Key
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, rows, value

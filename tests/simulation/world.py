@@ -17,8 +17,10 @@ import pymysql
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from balances import positions, projection
-from balances.consumer import Follower, consume_batch
+from balances import projection
+from balances.messages import TOPICS, parse
+from common.events.consumer import Consumer, Projection
+from common.events.offsets import StoredOffset
 from common.events.relay import Unacknowledged, relay_batch
 from common.mysql import Conflict, DatabaseUnavailable
 from wallet.domain import Account, transfer
@@ -26,7 +28,7 @@ from wallet.messages import to_message
 
 ACCOUNTS, OPENING = 5, Decimal(1000)
 EPOCH = datetime(2026, 11, 22)
-FIRST_SEQUENCE = 1_795_000_000_000_000
+CLOCK = 1_795_305_600_000_000  # the same moment, in microseconds
 
 
 class Crash(BaseException):
@@ -111,11 +113,12 @@ class Wallet:
     def __init__(self, world):
         self._world = world
         self.balances = {f"account-{number}": OPENING for number in range(ACCOUNTS)}
+        self.sequences = dict.fromkeys(self.balances, 0)
         self.outbox = {}
         self.transactions = defaultdict(list)
         self.told = set()
         self._open = []
-        self._next_id = FIRST_SEQUENCE
+        self._next_id = 1
         self._made = 0
 
     def step(self):
@@ -138,18 +141,22 @@ class Wallet:
             return
         source, target = (Account(each, "", self.balances[each], EPOCH) for each in self._world.random.sample(free, 2))
         self._made += 1
-        transaction, events = transfer(str(self._made), source, target, Decimal("0.01") * self._made, EPOCH)
+        source.sequence, target.sequence = self.sequences[source.id], self.sequences[target.id]
+        transaction, events = transfer(str(self._made), source, target, Decimal("0.01") * self._made, CLOCK, EPOCH)
         rows = {}
         for event in events:
             rows[self._next_id] = to_message(event)
             self._next_id += 1
         balances = {source.id: source.balance, target.id: target.balance}
-        self._open.append(SimpleNamespace(balances=balances, rows=rows, transaction=transaction))
+        self._open.append(
+            SimpleNamespace(balances=balances, rows=rows, transaction=transaction, sequence=source.sequence)
+        )
 
     def _finish(self, work, commit):
         self._open.remove(work)
         if commit:
             self.balances.update(work.balances)
+            self.sequences.update(dict.fromkeys(work.balances, work.sequence))
             self.outbox.update(work.rows)
             self.told.update(work.balances)
             self.transactions[work.transaction.account_id_from].append(work.transaction.id)
@@ -188,7 +195,7 @@ class OutboxConnection:
         outbox = self._world.wallet.outbox
         if statement.startswith("SELECT id, topic"):
             oldest = sorted(outbox.items())[: min(parameters[0], self._world.random.randint(1, 20))]
-            self._rows = [(number, *message, f"request-{number}", EPOCH) for number, message in oldest]
+            self._rows = [(number, *event, f"event-{number}", f"request-{number}", EPOCH) for number, event in oldest]
         elif statement.startswith("DELETE"):
             self._delete(outbox, statement, parameters)
         else:
@@ -311,22 +318,25 @@ class BalancesProcess:
     def crash(self):
         status = SimpleNamespace(read=dict, write=lambda facts: None)
         self._client = GroupMember(self._world, self)
-        self._follower = Follower(self._client, self._world.read_model, status)
-        self._client.listener = self._follower
+        feeding = Projection(TOPICS, lambda record: parse(record, lambda: CLOCK * 2), projection.apply)
+        self._consumer = Consumer(self._client, self._world.read_model, feeding, status)
+        self._client.listener = self._consumer.assignment
 
     def step(self):
-        consume_batch(self._follower)
+        self._consumer.consume_batch()
 
 
 class GroupMember:
-    """What Follower uses of a KafkaConsumer. Until it hears of a rebalance it reads on: a zombie."""
+    """What Consumer uses of a KafkaConsumer. Until it hears of a rebalance it reads on: a zombie."""
 
     def __init__(self, world, process):
         self._world = world
         self._process = process
         self._positions = {}
         self._paused = set()
-        self._cluster = SimpleNamespace(topic_id=lambda topic: "00000000-0000-4000-8000-000000000001")
+        self._cluster = SimpleNamespace(
+            topic_id=lambda topic: "00000000-0000-4000-8000-000000000001", partitions_for_topic=lambda topic: {0}
+        )
 
     def poll(self, timeout_ms):
         self._world.between_calls()
@@ -354,6 +364,9 @@ class GroupMember:
 
     def seek(self, tp, offset):
         self._positions[tp] = offset
+
+    def position(self, tp):
+        return self._positions[tp]
 
     def beginning_offsets(self, partitions, timeout_ms):
         self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
@@ -425,17 +438,17 @@ class _Transaction:
 
     def execute(self, statement, parameters=()):
         self._world.between_calls(can_fail=[DatabaseUnavailable("lost")])
-        if statement.startswith("SELECT topic_id, next_offset FROM consumer_offsets"):
-            self._row = self._get(("offset", *parameters))
+        if statement.startswith("SELECT topic, partition_id, topic_id, next_offset FROM consumer_offsets"):
+            self._rows = [
+                (*key[1:], *row) for key, row in {**self._committed, **self.changed}.items() if key[0] == "offset"
+            ]
             return None
         if statement.startswith("INSERT IGNORE INTO consumer_offsets"):
             topic, partition, topic_id, offset, _ = parameters
-            return self._change(
-                ("offset", topic, partition), positions.Position(topic_id, offset), lambda old: old is None
-            )
+            return self._change(("offset", topic, partition), StoredOffset(topic_id, offset), lambda old: old is None)
         if statement.startswith("UPDATE consumer_offsets SET next_offset = %s WHERE"):
             offset, topic, partition, *expected = parameters
-            row = positions.Position(expected[0] if expected else "", offset)
+            row = StoredOffset(expected[0] if expected else "", offset)
             return self._change(("offset", topic, partition), row, lambda old: not expected or old == tuple(expected))
         if statement.startswith("UPDATE consumer_offsets SET topic_id"):
             raise AssertionError("the log was never cut, and its topic never made anew")
@@ -453,8 +466,8 @@ class _Transaction:
             row = projection.Row(*values)
             self._change(("balance", row.account_id), row, lambda old, row=row: allowed(old, row))
 
-    def fetchone(self):
-        return self._row
+    def fetchall(self):
+        return self._rows
 
     def _get(self, key):
         return self.changed.get(key, self._committed.get(key))

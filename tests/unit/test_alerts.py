@@ -26,7 +26,7 @@ def test_each_alert_asks_for_what_the_services_tell(rule):
 
 @pytest.mark.parametrize(
     "metric",
-    ["wallet_outbox_oldest_seconds", "balances_lag_seconds", "balances_dead_letters", "balances_partitions_followed"],
+    ["wallet_outbox_oldest_seconds", "balances_lag_seconds", "balances_dead_letters", "balances_partitions_consumed"],
 )
 def test_there_is_an_alert_for_what_matters_most(metric):
     assert any(metric in rule["expr"] for rule in RULES)
@@ -34,7 +34,7 @@ def test_there_is_an_alert_for_what_matters_most(metric):
 
 def told():
     status = SimpleNamespace(read=dict)
-    families = [look({}, NoDatabase(), status) for look in (wallet.metrics.collect, balances.metrics.look)]
+    families = [look({}, NoDatabase(), status) for look in (wallet.metrics.collect, balances.metrics.collect)]
     return {family.name for each in families for family in each} | {"http_requests_total"}
 
 

@@ -84,11 +84,11 @@ def test_any_batching_repetition_or_interleaving_ends_as_one_by_one_in_sequence(
 
 @st.composite
 def mixtures(draw):
-    """Events of this wallet and of the original, which does not number them; a creation is its account's first."""
+    """Any mix of numbered events, events without a sequence, and creations, in any order."""
     kinds = {
         "numbered": lambda account, n: balance(account, n % 7, n),
         "original": lambda account, n: balance(account, n),
-        "creation": lambda account, n: balance(account, 0, 1, creation=True),
+        "creation": lambda account, n: balance(account, 0, n, creation=True),
         "creation without a number": lambda account, n: balance(account, 0, creation=True),
     }
     events = st.tuples(st.sampled_from(list(kinds)), st.sampled_from(SEEDED + CREATED), st.integers(10, 30))
@@ -96,7 +96,7 @@ def mixtures(draw):
 
 
 @given(st.data())
-def test_events_without_a_sequence_are_applied_in_the_order_they_come_whatever_the_batching(data):
+def test_any_batching_of_any_mixture_ends_as_one_by_one(data):
     mixture = data.draw(mixtures())
 
     rows = applied(data.draw(batchings(mixture)))
@@ -118,6 +118,12 @@ def test_an_older_event_changes_nothing_in_a_later_batch_either():
 
 def test_a_creation_that_comes_late_leaves_the_balance_alone():
     rows = applied([[balance("b1", 50, 12)], [balance("b1", 0, 11, creation=True)]])
+
+    assert rows["b1"] == (Decimal(50), 12, EPOCH + timedelta(seconds=12))
+
+
+def test_a_creation_behind_an_update_changes_nothing_in_the_same_batch_either():
+    rows = applied([[balance("b1", 50, 12), balance("b1", 0, 13, creation=True)]])
 
     assert rows["b1"] == (Decimal(50), 12, EPOCH + timedelta(seconds=12))
 

@@ -35,11 +35,13 @@ def away():
     return SimpleNamespace(read=read)
 
 
-FOLLOWS = {
-    "consumer": "follows",
+CONSUMING = {
+    "consumer": "consuming",
     "kafka": "up",
     "positioned": True,
     "last_event_at": 1_795_347_740.0,
+    "lag": 7,
+    "caught_up_at": 1_795_347_740.0,
     "partitions": [
         {"topic": "accounts", "partition": 0, "position": 3, "lag": 0},
         {"topic": "balances", "partition": 0, "position": 9, "lag": 7},
@@ -48,7 +50,7 @@ FOLLOWS = {
 LEADS = {"relay": "leader", "kafka": "up"}
 BOTH = pytest.mark.parametrize(
     ("look", "facts", "database"),
-    [(balances.readiness.look, FOLLOWS, database()), (wallet.readiness.check, LEADS, wallet_database())],
+    [(balances.readiness.check, CONSUMING, database()), (wallet.readiness.check, LEADS, wallet_database())],
     ids=["balances", "wallet"],
 )
 
@@ -90,17 +92,24 @@ def test_a_worker_that_fails_again_and_again_says_why(look, facts, database):
 
 
 def test_balances_is_not_ready_before_it_had_its_first_position():
-    code, told = balances.readiness.look(database(), status({}))
+    code, told = balances.readiness.check(database(), status({}))
 
     assert (code, told["status"], told["consumer"]) == (503, "not ready", "starting")
 
 
 def test_balances_tells_the_lag_of_all_partitions_the_parked_messages_and_whether_an_announcement_is_needed():
-    _, told = balances.readiness.look(database(answer=(4, True)), status(FOLLOWS))
+    _, told = balances.readiness.check(database(answer=(4, True)), status(CONSUMING))
 
-    assert (told["lag"], told["parked"], told["announce_needed"]) == (7, 4, True)
-    assert told["partitions"] == FOLLOWS["partitions"]
+    assert (told["lag"], told["parked"], told["announce_required"]) == (7, 4, True)
+    assert told["partitions"] == CONSUMING["partitions"]
     assert told["last_event_seconds"] is not None
+    assert told["caught_up_seconds"] is not None
+
+
+def test_balances_reports_that_it_can_read_and_not_write():
+    code, facts = balances.readiness.check(database(), status({**CONSUMING, "mysql": "read_only"}))
+
+    assert (code, facts["mysql"]) == (200, "read_only")
 
 
 def test_wallet_reports_how_much_waits_in_the_outbox_for_how_long_and_whether_an_announcement_is_required():

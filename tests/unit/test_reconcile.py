@@ -9,16 +9,14 @@ import pytest
 from balances import reconcile
 from balances.reconcile import Reading, compare
 
-LOG = ("balances", 0)
-
 
 def test_equal_sides_are_right():
     world = World({"a": 900, "b": 1100})
 
     report = judged(world)
 
-    assert (report.verdict, report.accounts, report.balances) == ("right", 2, 2)
-    assert world.seconds < 1  # nothing to wait for
+    assert (report.verdict, report.accounts, report.balances) == ("consistent", 2, 2)
+    assert world.seconds < reconcile.RECHECK_SECONDS  # no second reading
 
 
 def test_a_balance_that_stays_another_is_wrong():
@@ -27,25 +25,25 @@ def test_a_balance_that_stays_another_is_wrong():
 
     report = judged(world)
 
-    assert report.verdict == "wrong"
-    assert report.wrong == {"b": Reading(1100, 1000, "long ago")}
-    assert world.seconds >= reconcile.APART_SECONDS
+    assert report.verdict == "inconsistent"
+    assert report.inconsistent == {"b": Reading(1100, 1000, "long ago")}
+    assert world.seconds >= reconcile.RECHECK_SECONDS
     assert list(report.sentences()) == [
-        "wrong: b: differs: the wallet holds 1100, Balances says 1000",
+        "inconsistent: b: differs: the wallet has 1100, Balances has 1000",
         "2 accounts of the wallet and 2 balances compared",
-        "wrong",
+        "inconsistent",
     ]
 
 
 def test_an_account_without_balance_and_a_balance_without_account_are_wrong():
     world = World({"a": 900, "b": 1100})
-    world.rows["orphan"] = world.rows.pop("a")
+    world.rows["unexpected"] = world.rows.pop("a")
 
     report = judged(world)
 
-    assert {account_id: reading.kind for account_id, reading in report.wrong.items()} == {
+    assert {account_id: reading.kind for account_id, reading in report.inconsistent.items()} == {
         "a": "missing",
-        "orphan": "orphan",
+        "unexpected": "unexpected account",
     }
     assert [each["wallet"] for each in report.facts()["differences"]] == [900, None]
 
@@ -56,7 +54,7 @@ def test_an_event_under_way_is_waited_for():
 
     report = judged(world)
 
-    assert report.verdict == "right"
+    assert report.verdict == "consistent"
 
 
 def test_an_account_that_never_rests_is_right_when_balances_follows_it():
@@ -64,7 +62,7 @@ def test_an_account_that_never_rests_is_right_when_balances_follows_it():
 
     report = judged(world)
 
-    assert report.verdict == "right"
+    assert report.verdict == "consistent"
 
 
 def test_a_wrong_balance_is_found_though_transfers_never_cease():
@@ -73,8 +71,8 @@ def test_a_wrong_balance_is_found_though_transfers_never_cease():
 
     report = judged(world)
 
-    assert set(report.wrong) == {"b"}
-    assert not report.unsettled
+    assert set(report.inconsistent) == {"b"}
+    assert not report.in_progress
 
 
 @pytest.mark.parametrize("stopped", ["relay_seconds", "consumer_seconds"])
@@ -84,18 +82,28 @@ def test_nothing_is_wrong_while_the_road_is_blocked(stopped):
 
     report = judged(world)
 
-    assert report.verdict == "unsettled"
-    assert report.unsettled == {"a": Reading(800, 900, "at first")}
+    assert report.verdict == "in_progress"
+    assert report.in_progress == {"a": Reading(800, 900, "at first")}
 
 
 def test_nothing_is_wrong_while_nobody_follows_a_topic():
     world = World({"a": 900})
     world.rows["a"] = (Decimal(1000), "long ago")
-    world.followed = {LOG}  # and not `accounts`
+    world.consumed = False
 
     report = judged(world)
 
-    assert report.verdict == "unsettled"
+    assert report.verdict == "in_progress"
+
+
+def test_equal_sides_are_unknown_while_nobody_consumes():
+    world = World({"a": 900, "b": 1100})
+    world.consumed = False
+
+    report = judged(world)
+
+    assert report.verdict == "unknown"
+    assert "Balances does not apply the events that Kafka holds" in list(report.sentences())[-2]
 
 
 def test_an_account_opened_between_the_two_lists_is_no_orphan():
@@ -106,7 +114,7 @@ def test_an_account_opened_between_the_two_lists_is_no_orphan():
 
     report = judged(world)
 
-    assert (report.verdict, report.accounts, report.balances) == ("right", 2, 2)
+    assert (report.verdict, report.accounts, report.balances) == ("consistent", 2, 2)
 
 
 def test_a_balance_that_comes_while_it_is_waited_for_is_counted():
@@ -115,7 +123,7 @@ def test_a_balance_that_comes_while_it_is_waited_for_is_counted():
 
     report = judged(world)
 
-    assert (report.verdict, report.accounts, report.balances) == ("right", 2, 2)
+    assert (report.verdict, report.accounts, report.balances) == ("consistent", 2, 2)
 
 
 def test_accounts_listed_in_another_order_are_looked_at_one_by_one():
@@ -124,7 +132,7 @@ def test_accounts_listed_in_another_order_are_looked_at_one_by_one():
 
     report = judged(world)
 
-    assert (report.verdict, report.accounts, report.balances) == ("right", 3, 3)
+    assert (report.verdict, report.accounts, report.balances) == ("consistent", 3, 3)
 
 
 def test_after_so_many_wrong_ones_it_ends_without_reading_the_rest():
@@ -133,12 +141,12 @@ def test_after_so_many_wrong_ones_it_ends_without_reading_the_rest():
 
     report = judged(world)
 
-    assert (report.verdict, report.complete, len(report.wrong)) == ("wrong", False, reconcile.SUSPECTS)
+    assert (report.verdict, report.complete, len(report.inconsistent)) == ("inconsistent", False, reconcile.SUSPECTS)
     assert report.accounts == reconcile.SUSPECTS
     assert list(report.sentences())[-3:] == [
         "and 480 more, which --json lists",
         "500 accounts of the wallet and 0 balances compared; it ends here, the rest was not compared",
-        "wrong",
+        "inconsistent",
     ]
 
 
@@ -156,7 +164,7 @@ def test_a_true_read_model_is_never_called_wrong(seed):
 
     report = judged(world)
 
-    assert not report.wrong
+    assert not report.inconsistent
 
 
 def judged(world):
@@ -178,13 +186,13 @@ class World:
     ):
         self.held_now = {account_id: Decimal(balance) for account_id, balance in held.items()}
         self.rows = {account_id: (balance, "at first") for account_id, balance in self.held_now.items()}
-        self.followed = {LOG, ("accounts", 0)}
+        self.consumed = True
         self.seconds = 0.0
         self._busy, self._transfers_a_second, self._different_balances = busy, transfers_a_second, different_balances
         self._relay_seconds, self._consumer_seconds = relay_seconds, consumer_seconds
         self._chance = chance or random.Random(1)
         self._outbox, self._log, self._position, self._next_transfer = deque(), [], 0, 0.0
-        self._known_end, self._asked_at = 0, 0.0
+        self._asked_at, self._caught_up_at, self._target = 0.0, None, (0.0, 0)
 
     # the clock
 
@@ -203,7 +211,7 @@ class World:
         self.sleep(0.002)
         return iter([(account_id, "wallet", balance) for account_id, balance in sorted(self.held_now.items())])
 
-    def held(self, account_id):
+    def balance(self, account_id):
         self.sleep(0.002)
         return self.held_now.get(account_id)
 
@@ -225,12 +233,15 @@ class World:
         self.sleep(0.002)
         return self.rows.get(account_id, (None, None))
 
-    def partitions(self):
+    def caught_up_seconds(self):
         self.sleep(0.002)
         if self.seconds >= self._asked_at + 2:
-            self._known_end, self._asked_at = len(self._log), self.seconds
-        end = max(self._known_end, self._position)
-        return {tp: (self._position, end) if tp == LOG else (0, 0) for tp in self.followed}
+            self._asked_at = self.seconds
+            if self._position >= self._target[1]:
+                self._caught_up_at, self._target = self._target[0], (self.seconds, len(self._log))
+            if self._position == len(self._log):
+                self._caught_up_at = self.seconds
+        return self.seconds - self._caught_up_at if self.consumed and self._caught_up_at is not None else None
 
     def _go_on(self):
         if self._busy and self._transfers_a_second and self.seconds >= self._next_transfer:

@@ -29,11 +29,11 @@ def succeeds(child):
 def test_what_is_written_is_read():
     status = Status()
 
-    status.write({"consumer": "follows", "lag": 3, "partitions": [{"topic": "balances"}]})
+    status.write({"consumer": "consuming", "lag": 3, "partitions": [{"topic": "balances"}]})
 
     facts = status.read()
     del facts["written_at"]
-    assert facts == {"consumer": "follows", "lag": 3, "partitions": [{"topic": "balances"}]}
+    assert facts == {"consumer": "consuming", "lag": 3, "partitions": [{"topic": "balances"}]}
 
 
 def test_a_shorter_status_leaves_nothing_of_a_longer_one():

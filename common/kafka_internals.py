@@ -1,0 +1,89 @@
+"""All that touches private parts of kafka-python: what its public interface cannot do. A unit test checks that each
+exists.
+
+An upgrade of the library breaks here, and only here.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.record import memory_records
+from kafka.record.default_records import DefaultRecordBatch
+
+
+def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
+    """The id of the topic as the client's metadata has it; "" of a broker before Kafka 2.8, None of an unknown topic.
+
+    An admin client would ask the network each time.
+    """
+    if consumer._cluster.partitions_for_topic(topic) is None:
+        return None
+    return str(consumer._cluster.topic_id(topic) or "")
+
+
+def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[str, int]]:
+    """(topic, partition) of all partitions that the client's metadata has.
+
+    The public partitions_for_topic() may block for ever while Kafka is unavailable.
+    """
+    return [
+        (topic, number) for topic in topics for number in sorted(consumer._cluster.partitions_for_topic(topic) or ())
+    ]
+
+
+def request_rejoin(consumer: KafkaConsumer) -> None:
+    """Have the group assign its partitions again."""
+    consumer._coordinator.request_rejoin()
+
+
+def discard_producer(producer: KafkaProducer) -> None:
+    """Close the producer at once, with all it still holds: what was not acknowledged is sent by the next producer."""
+    try:
+        producer.close(timeout=0)
+    except KafkaError:  # its flush gave up, and close() with it, before it stopped the thread that sends
+        producer._sender.force_close()
+
+
+class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
+    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time."""
+
+    _closed = False  # what its close() checks, and sets only after it has reached a broker
+
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**options)
+        except KafkaTimeoutError:
+            self.close()
+            raise
+
+
+def accept_any_header_names() -> None:
+    """From now on a byte of a header's name that is not UTF-8 is read as `\\xff`: a name that nothing asks for.
+
+    Kafka takes any bytes for a name; the client decodes them strictly. A single such record would stop its partition
+    for ever: it could be neither read nor skipped.
+    """
+    memory_records.DefaultRecordBatch = _Batch
+
+
+class _Batch(DefaultRecordBatch):  # type: ignore[misc]
+    __slots__ = ()
+
+    def _read_msg(self) -> Any:
+        try:
+            return super()._read_msg()
+        except UnicodeDecodeError:
+            self._buffer = _Lenient(self._buffer)
+            return super()._read_msg()  # from the same place, which moves only once a record is read
+
+
+class _Lenient(bytearray):
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return _Lenient(found) if isinstance(place, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return super().decode(encoding, "backslashreplace")
