@@ -35,7 +35,7 @@ def main(arguments=None):
     _add_dead_letters(verbs)
     _add_reconcile(verbs)
     options = parser.parse_args(arguments)
-    configure("balances")
+    configure("balances", to_stderr=True)
     try:
         options.run(options)
     except DatabaseUnavailable as error:

@@ -21,9 +21,12 @@ _REFUSAL = re.compile(r"Authentication failed[^)]*|\[SSL[^(]*|Invalid frame leng
 REFUSAL_SECONDS = 60
 
 
-def configure(service: str) -> None:
-    """Send every log record to standard output; `log.info("…", extra={…})` adds its fields to the line."""
-    handler = JsonLines(service, Output(sys.__stdout__.fileno() if sys.__stdout__ else 2))
+def configure(service: str, to_stderr: bool = False) -> None:
+    """Send every log record to standard output; `log.info("…", extra={…})` adds its fields to the line.
+
+    A command, whose standard output is its result, logs to standard error.
+    """
+    handler = JsonLines(service, Output(2 if to_stderr or not sys.__stdout__ else sys.__stdout__.fileno()))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     threading.excepthook = _log_uncaught  # Python's own hook writes to standard error, and would wait for its reader
     # No line names its thread, process or caller, so logging need not find them: half of its time.

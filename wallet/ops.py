@@ -33,7 +33,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.verb == "announce" and options.ids and options.after:
         announcing.error("--after goes with all accounts, not with IDs")
-    configure("wallet")
+    configure("wallet", to_stderr=True)
     options.run(options)
 
 

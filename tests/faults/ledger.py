@@ -30,10 +30,10 @@ class Ledger:
         with self._consumer() as consumer:
             partitions = [TopicPartition(topic, number) for topic in TOPICS for number in range(PARTITIONS)]
             self._next = consumer.end_offsets(partitions, timeout_ms=READ_SECONDS * 1000)
-        self._values = {}  # sequence -> value of the BalanceUpdated
-        self._unplayed = {}  # sequence -> (payload, occurred_at)
+        self._values = {}  # (account_id_from, sequence) -> value of the BalanceUpdated
+        self._unplayed = {}  # (sequence, account_id_from) -> (payload, occurred_at)
         self._newest = {}  # account_id_from -> sequence of its newest first occurrence
-        self._told = {}  # sequence -> Told
+        self._told = {}  # (account_id_from, sequence) -> Told
         self.transactions = {}  # id -> Told
         self.balances = dict(system.rows("wallet", "SELECT id, balance FROM accounts"))
         self.sequences = {}  # account -> sequence of its last BalanceUpdated
@@ -75,22 +75,23 @@ class Ledger:
                     f"transaction {payload['id']} of {told.source} first stands on its topic after a newer one"
                 )
             self._newest[told.source] = sequence
-            self.transactions[payload["id"]] = self._told[sequence] = told
+            self.transactions[payload["id"]] = self._told[told.source, sequence] = told
         elif name == "BalanceUpdated":
-            if sequence not in self._values:
-                self._values[sequence] = record.value
-                self._unplayed[sequence] = payload, occurred_at
-            elif self._values[sequence] != record.value:
-                raise Broken(f"two events have the sequence {sequence}: {self._values[sequence]} {record.value}")
+            event = payload["account_id_from"], sequence
+            if event not in self._values:
+                self._values[event] = record.value
+                self._unplayed[event[::-1]] = payload, occurred_at
+            elif self._values[event] != record.value:
+                raise Broken(f"two events of {event} have one sequence: {self._values[event]} {record.value}")
         elif name == "AccountCreated" and payload["account_id"] not in self.balances:
             self.balances[payload["account_id"]] = payload["balance"]
             self.states.add((payload["account_id"], sequence, occurred_at, payload["balance"]))
 
     def _play(self):
         """In the order of their sequence, each new balance is the one before it and the amount: so did they commit."""
-        for sequence in sorted(self._unplayed):
-            payload, occurred_at = self._unplayed.pop(sequence)
-            told = self._told.get(sequence + 1)
+        for sequence, source in sorted(self._unplayed):
+            payload, occurred_at = self._unplayed.pop((sequence, source))
+            told = self._told.get((source, sequence))
             if told is None:
                 raise Broken(f"the BalanceUpdated {sequence} is on its topic, its TransactionCreated is not")
             for side, account, change in (("from", told.source, -told.amount), ("to", told.target, told.amount)):

@@ -133,5 +133,5 @@ def relays(system):
 
 def shared(system, members):
     """Whether so many members share all partitions of the two topics."""
-    held = [len(system.ready(name)[1].get("partitions", [])) for name in system.services("balances")]
+    held = [system.ready(name)[1].get("partitions_consumed", 0) for name in system.services("balances")]
     return len(held) == members and min(held) > 0 and sum(held) == 2 * PARTITIONS

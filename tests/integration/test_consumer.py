@@ -1,11 +1,15 @@
 """One batch at a time, from a real topic into real tables."""
 
+import hashlib
 import json
+import os
 from contextlib import closing, contextmanager
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
+import pymysql
 import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.errors import TopicAlreadyExistsError
@@ -208,6 +212,39 @@ def test_a_message_parked_before_is_not_parked_twice(kafka, send, topic, balance
         consume(worker, 1)
 
     assert value(balances_database, "SELECT COUNT(*) FROM dead_letters") == 1
+
+
+@pytest.fixture
+def small_packets(balances_database):
+    """A server that takes packets of 1 MiB, the least that MySQL's own default may be."""
+    socket = Path(os.environ.get("LOCAL_DIR", "/nowhere")) / "mysql" / "mysql.sock"
+    if not socket.exists():
+        pytest.skip("only root may change the server's packets, and it is reached through the socket of ./local.sh")
+    with closing(pymysql.connect(unix_socket=str(socket), user="root")) as root, root.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_allowed_packet")
+        ((before,),) = cursor.fetchall()
+        cursor.execute("SET GLOBAL max_allowed_packet = 1048576")
+        yield
+        cursor.execute("SET GLOBAL max_allowed_packet = %s", (before,))
+
+
+@pytest.mark.parametrize("values", [[b"\xff" * 700_000], [b"\xff" * 100_000] * 40], ids=["one large", "many"])
+def test_unreadable_records_are_parked_though_the_server_takes_small_packets(
+    small_packets, kafka, topic, balances_url, balances_database, values
+):
+    with closing(KafkaProducer(**kafka, acks="all")) as producer:
+        for body in (*values, TRANSFER):
+            producer.send(topic, body, partition=0)
+        producer.flush()
+
+    with consumer_of(kafka, Database(balances_url), topic) as worker:
+        consume(worker, len(values) + 1)
+
+    assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
+    parked = rows(balances_database, "SELECT LENGTH(record_value), value_bytes, value_sha256 FROM dead_letters")
+    large = len(values) == 1
+    digest = hashlib.sha256(values[0]).hexdigest() if large else None
+    assert parked == ((131_072 if large else 100_000, 700_000 if large else None, digest),) * len(values)
 
 
 @pytest.fixture

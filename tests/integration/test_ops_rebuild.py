@@ -97,7 +97,7 @@ def test_an_announcement_waits_for_the_relay_and_tells_how_to_go_on_when_it_is_s
         stdout=subprocess.PIPE,
         text=True,
     ) as announcing:
-        told = next(line for line in announcing.stdout if "waiting for the wallet's relay" in line)
+        told = next(line for line in announcing.stdout if "waiting for the relay of the wallet" in line)
         announcing.send_signal(signal.SIGINT)
         last_words = announcing.stdout.read().splitlines()
 
