@@ -162,8 +162,10 @@ class Consumer(Generic[E]):
         """Between two batches: probe MySQL and Kafka, keep the group complete, report."""
         now = time.monotonic()
         if now >= self._probe_at:
+            # Counted from the start: while Kafka hangs, a probe takes as long as the pause, and polls in between would
+            # only fill the client's memory.
+            self._probe_at = now + PROBE_SECONDS
             self._probe()
-            self._probe_at = time.monotonic() + PROBE_SECONDS
         if now >= self._forget_at and self.mysql == "up":
             self._forget_at = now + FORGET_SECONDS
             with suppress(DatabaseUnavailable, Conflict), self.database.transaction() as cursor:  # next time then
