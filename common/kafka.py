@@ -89,27 +89,34 @@ class Topics:
 
     def compacted(self) -> frozenset[str]:
         """Those of the topics whose cleanup.policy removes records of a key that has newer ones. Raises KafkaError."""
-        self.ensure()
-        assert self._admin is not None
-        try:
-            answer = self._admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name) for name in self._names], config_filter="all"
-            )
-        except TopicAuthorizationFailedError as error:
-            log.warning("the cleanup policy of the topics is unknown", extra={"reason": str(error)})
-            return frozenset()
-        policies = {
-            name: str(entries.get("cleanup.policy", {}).get("value", ""))
-            for topics in answer.values()
-            for name, entries in topics.items()
-        }
-        compacted = frozenset(name for name, policy in policies.items() if "compact" in policy)
+        policies = self._settings("cleanup.policy", self._names)
+        compacted = frozenset(topic for topic, policy in policies.items() if "compact" in policy)
         if compacted:
             log.warning(
                 "topics are compacted: records may be removed before they are read; use cleanup.policy=delete",
                 extra={"topics": sorted(compacted)},
             )
         return compacted
+
+    def max_message_bytes(self, topic: str) -> str:
+        """The size up to which the topic accepts records, or "unknown". Raises KafkaError."""
+        return self._settings("max.message.bytes", [topic]).get(topic, "unknown")
+
+    def _settings(self, name: str, topics: Sequence[str]) -> dict[str, str]:
+        """{topic: value}; nothing where Kafka does not allow this user to read it."""
+        self.ensure()
+        assert self._admin is not None
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+        try:
+            answer = self._admin.describe_configs(resources, config_filter="all")
+        except TopicAuthorizationFailedError as error:
+            log.warning("a setting of the topics is unknown", extra={"setting": name, "reason": str(error)})
+            return {}
+        return {
+            topic: str(settings.get(name, {}).get("value", ""))
+            for each in answer.values()
+            for topic, settings in each.items()
+        }
 
     def close(self) -> None:
         if self._admin is not None:

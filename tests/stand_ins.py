@@ -20,6 +20,10 @@ class OutboxConnection:
     def cursor(self):
         yield self
 
+    @contextmanager
+    def within(self, seconds):
+        yield
+
     def execute(self, statement, parameters=()):
         if statement.startswith("SELECT"):
             (limit,) = parameters

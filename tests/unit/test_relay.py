@@ -67,7 +67,7 @@ def test_a_row_of_the_version_before_goes_out_under_its_id():
 def test_an_event_that_is_too_large_for_its_topic_is_named_and_keeps_its_place():
     connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(too_large={1})
 
-    with pytest.raises(EventTooLarge, match="outbox row 11 has 8 bytes, more than topic balances accepts"):
+    with pytest.raises(EventTooLarge, match="outbox row 11, key account 11, has 8 bytes; topic balances does not"):
         relay_batch(connection, producer)
 
     assert ids(connection.rows) == [11, 12]
