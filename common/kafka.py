@@ -89,7 +89,11 @@ class Topics:
 
     def compacted(self) -> frozenset[str]:
         """Those of the topics whose cleanup.policy removes records of a key that has newer ones. Raises KafkaError."""
-        policies = self._settings("cleanup.policy", self._names)
+        try:
+            policies = self._settings("cleanup.policy", self._names)
+        except TopicAuthorizationFailedError as error:
+            log.warning("the cleanup policy of the topics is unknown", extra={"reason": str(error)})
+            return frozenset()
         compacted = frozenset(topic for topic, policy in policies.items() if "compact" in policy)
         if compacted:
             log.warning(
@@ -99,19 +103,18 @@ class Topics:
         return compacted
 
     def max_message_bytes(self, topic: str) -> str:
-        """The size up to which the topic accepts records, or "unknown". Raises KafkaError."""
-        return self._settings("max.message.bytes", [topic]).get(topic, "unknown")
+        """The size up to which the topic accepts records, "unknown" to a user who may not read it. Raises KafkaError."""
+        try:
+            return self._settings("max.message.bytes", [topic]).get(topic, "unknown")
+        except TopicAuthorizationFailedError:
+            return "unknown"
 
     def _settings(self, name: str, topics: Sequence[str]) -> dict[str, str]:
-        """{topic: value}; nothing where Kafka does not allow this user to read it."""
+        """{topic: value of the setting}."""
         self.ensure()
         assert self._admin is not None
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
-        try:
-            answer = self._admin.describe_configs(resources, config_filter="all")
-        except TopicAuthorizationFailedError as error:
-            log.warning("a setting of the topics is unknown", extra={"setting": name, "reason": str(error)})
-            return {}
+        answer = self._admin.describe_configs(resources, config_filter="all")
         return {
             topic: str(settings.get(name, {}).get("value", ""))
             for each in answer.values()

@@ -20,7 +20,7 @@ def now():
 
 
 def database(answer=(0, 0)):
-    return SimpleNamespace(read=lambda query: answer, probe=lambda query: answer)
+    return SimpleNamespace(probe=lambda query: answer)
 
 
 def wallet_database(**facts):
@@ -32,7 +32,7 @@ def away():
     def read(query):
         raise DatabaseUnavailable("cannot connect")
 
-    return SimpleNamespace(read=read, probe=read)
+    return SimpleNamespace(probe=read)
 
 
 CONSUMING = {
