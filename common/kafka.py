@@ -103,7 +103,7 @@ class Topics:
         return compacted
 
     def max_message_bytes(self, topic: str) -> str:
-        """The size up to which the topic accepts records, "unknown" to a user who may not read it. Raises KafkaError."""
+        """The size up to which the topic accepts records, "unknown" if it is kept secret. Raises KafkaError."""
         try:
             return self._settings("max.message.bytes", [topic]).get(topic, "unknown")
         except TopicAuthorizationFailedError:

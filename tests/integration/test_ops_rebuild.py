@@ -161,7 +161,7 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
 
     assert (refused.status_code, done.status_code) == (503, 201)
     assert "reset-sequences" in refused.json()["detail"]
-    assert [line.split()[0] for line in reset] == ["2", "2"]
+    assert [line.split()[:3] for line in reset] == [["accounts:", "2", "sequences"], ["balances:", "2", "sequences"]]
     assert checked.stdout.splitlines()[-1] == "consistent"
 
 
