@@ -73,6 +73,23 @@ def test_an_event_that_is_too_large_for_its_topic_is_named_and_keeps_its_place()
     assert ids(connection.rows) == [11, 12]
 
 
+def test_what_was_sent_before_an_event_that_cannot_be_sent_is_waited_for_and_removed():
+    connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(refusing={2})
+
+    with pytest.raises(Unacknowledged, match="no metadata for message 2"):
+        relay_batch(connection, producer)
+
+    assert len(producer.waits) == 2
+    assert ids(connection.rows) == [12]
+
+
+def test_a_turn_can_be_limited_to_a_single_event():
+    connection, producer = OutboxConnection([row(10), row(11)]), Producer()
+
+    assert relay_batch(connection, producer, limit=1) == 1
+    assert ids(connection.rows) == [11]
+
+
 def test_an_empty_outbox_is_no_work():
     connection, producer = OutboxConnection([]), Producer()
 
