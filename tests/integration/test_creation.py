@@ -12,7 +12,7 @@ from common.json_api import BadRequest
 from common.mysql import Conflict
 from tests.integration.tables import value
 from wallet.creation import create, idempotency_key
-from wallet.domain import AccountCreated, InvalidClient
+from wallet.domain import AccountCreated, ClocksDiffer, InvalidClient
 
 
 class Thing(NamedTuple):
@@ -111,6 +111,22 @@ def test_a_refusal_leaves_the_key_free(post):
         post(use_case, key="k")
 
     assert post(use_case, key="k").status_code == 201
+
+
+def test_clocks_that_differ_are_logged_once_and_so_is_their_agreement(post, caplog):
+    use_case = UseCase(ClocksDiffer(400), ClocksDiffer(400), event=AccountCreated(42, "a", "ana", 0))
+
+    with caplog.at_level("INFO", logger="wallet"):
+        for _ in range(2):
+            with pytest.raises(ClocksDiffer):
+                post(use_case)
+        post(use_case)
+        post(use_case)
+
+    first, second = [record for record in caplog.records if record.name == "wallet"]
+    assert (first.levelname, first.message) == ("ERROR", "transfers are refused")
+    assert first.reason.startswith("the database's clock is 400 s ahead of this service's clock")
+    assert (second.levelname, second.message) == ("INFO", "transfers are accepted again")
 
 
 @pytest.mark.parametrize("key", ["", "with space", "k" * 256, "é", "line\nbreak"])
