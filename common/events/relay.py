@@ -67,6 +67,7 @@ class Relay:
     status: Status
     _lease: Lease = field(default_factory=lambda: Lease("relay"))
     _batch_rows: int = BATCH_ROWS
+    _expire_at: float = 0.0
     _logged: tuple[object, ...] = ()
 
     def run(self, stop: StopEvent) -> None:
@@ -109,12 +110,13 @@ class Relay:
     def _run_in_turn(self, stop: StopEvent, connection: Connection, topics: Topics) -> None:
         """Be the leader while no other relay is; be on standby otherwise. Raises when Kafka does not take an event."""
         producer = None
-        probe_at, expire_at = time.monotonic() + KAFKA_PROBE_SECONDS, time.monotonic()
+        probe_at = time.monotonic() + KAFKA_PROBE_SECONDS
         try:
             while not stop.is_set():
                 started = time.monotonic()
                 relayed = 0
                 if self._lease.hold(connection):
+                    self._forget_expired_keys(connection)
                     producer = producer or _producer(self.options)
                     relayed = self._relay_batch(connection, producer)
                     self._report(relay="leader", kafka="up")
@@ -129,9 +131,6 @@ class Relay:
                 if time.monotonic() >= probe_at:
                     topics.ensure()
                     probe_at = time.monotonic() + KAFKA_PROBE_SECONDS
-                if time.monotonic() >= expire_at:
-                    _forget_expired_keys(connection)
-                    expire_at = time.monotonic() + EXPIRE_SECONDS
                 self.wakeup.wait(POLL_INTERVAL_SECONDS)
         finally:
             if producer:
@@ -144,6 +143,12 @@ class Relay:
         # it refuses again and again.
         self._batch_rows = BATCH_ROWS
         return relayed
+
+    def _forget_expired_keys(self, connection: Connection) -> None:
+        if time.monotonic() >= self._expire_at:
+            with connection.cursor() as cursor:
+                more = IdempotencyKeys(cursor).forget_expired(EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE
+            self._expire_at = time.monotonic() + (0 if more else EXPIRE_SECONDS)
 
     def _notice_another_server(self, connection: Connection) -> None:
         with connection.cursor() as cursor:
@@ -236,9 +241,3 @@ def _await(futures: Sequence[Any], deadline: float) -> tuple[int, KafkaError | N
         else:
             acknowledged += failure is None
     return acknowledged, failure
-
-
-def _forget_expired_keys(connection: Connection) -> None:
-    with connection.cursor() as cursor:
-        while IdempotencyKeys(cursor).forget_expired(EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE:
-            pass

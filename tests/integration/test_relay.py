@@ -13,7 +13,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from common.events import known_server
 from common.events.lease import LEASE_SECONDS
 from common.events.outbox import Event, Outbox
-from common.events.relay import Relay, Unacknowledged, relay_batch
+from common.events.relay import EXPIRED_AT_ONCE, Relay, Unacknowledged, relay_batch
 from common.kafka import client_options
 from common.mysql import LOCK_WAIT_SECONDS, Database
 from common.status import Status
@@ -335,6 +335,25 @@ def test_an_event_larger_than_its_topic_takes_is_reported_with_the_way_out_and_w
     assert len(sent) <= 2  # `behind` went with the first try; no further try repeats it
     logged = [record for record in caplog.records if getattr(record, "reason", None)]
     assert [(record.levelname, record.reason) for record in logged] == [("WARNING", status["failing"])]
+
+
+def test_old_idempotency_keys_are_forgotten_though_the_outbox_is_never_empty(
+    kafka, wallet_url, wallet_database, narrow_topic
+):
+    put(wallet_database, narrow_topic, "large " * 200)
+    execute(
+        wallet_database,
+        "INSERT INTO idempotency_keys (scope, idempotency_key, body_sha256, created_at)"
+        " SELECT 'POST /things', seq, REPEAT('0', 32), UTC_TIMESTAMP(6) - INTERVAL 25 HOUR FROM"
+        " (WITH RECURSIVE numbers AS (SELECT 1 AS seq UNION ALL SELECT seq + 1 FROM numbers WHERE seq < %s)"
+        "  SELECT seq FROM numbers) AS numbers",
+        EXPIRED_AT_ONCE + 1,
+    )
+
+    with Running(wallet_url, kafka, [narrow_topic]):
+        eventually(lambda: value(wallet_database, "SELECT COUNT(*) FROM idempotency_keys") == 0)
+
+    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 1
 
 
 def count_of_writes(status, seconds, writes):
