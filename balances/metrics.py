@@ -16,7 +16,7 @@ def collect(_: Mapping[tuple[str, ...], int], database: Database, status: Status
     parked: int | None
     announce_required: bool | None
     try:
-        parked, announce_required = database.read(readiness.read)
+        parked, announce_required = database.probe(readiness.read)
     except DatabaseUnavailable:
         parked = announce_required = None
     events = known.get("events", {})

@@ -11,7 +11,7 @@ from balances import projection
 from balances.messages import parse
 from balances.reconcile import Balances, Wallet, compare
 from common import environment, migrate
-from common.events import dead_letters, offsets
+from common.events import dead_letters, offsets, sequences
 from common.events.dead_letters import AlreadyReprocessed, DeadLetterNotFound, NoSequence, UnreadableRecord
 from common.json_api import number, rfc3339, to_json
 from common.log import configure
@@ -20,7 +20,6 @@ from common.ops import NoAnswer, Service, add_verb, local_service, print_status
 
 DB = Path(__file__).resolve().parent.parent / "db" / "balances"
 LETTERS_AT_ONCE = 20  # a letter may be a megabyte
-RESET_SECONDS = 300  # further ahead of the clock, a sequence came from a wrong one
 EXIT_CODES = {"consistent": 0, "inconsistent": 1, "in_progress": 2, "unknown": 2}
 
 
@@ -31,7 +30,8 @@ def main(arguments=None):
     add_verb(verbs, rollback, "entrypoint.sh balances rollback")
     add_verb(verbs, seed, "entrypoint.sh balances seed")
     add_verb(verbs, status, "PORT=3003 entrypoint.sh balances status")
-    add_verb(verbs, reset_sequences, "entrypoint.sh balances reset-sequences")
+    resetting = add_verb(verbs, reset_sequences, "entrypoint.sh balances reset-sequences --dry-run")
+    resetting.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
     _add_dead_letters(verbs)
     _add_reconcile(verbs)
     options = parser.parse_args(arguments)
@@ -92,14 +92,19 @@ def status(_):
     print_status(3003)
 
 
-def reset_sequences(_):
+def reset_sequences(options: argparse.Namespace) -> None:
     """bring the sequences of balances that are ahead of the clock back to it, after a database's clock was wrong
 
-    Correct the clocks first, and run `wallet reset-sequences`. Then announce and reconcile.
+    Correct the clocks first, and wait until /ready reports a lag of 0: an event from the future that is applied later
+    brings its sequence back. Then run `wallet reset-sequences`, this command, `wallet announce`, and `balances
+    reconcile`.
     """
-    with _database().transaction() as cursor:
-        reset = projection.reset_future_sequences(cursor, RESET_SECONDS)
-    print(f"{reset} balances had a sequence ahead of the clock")
+    table = sequences.Table("balances", "account_id")
+    try:
+        future = sequences.reset_future(_database(), table, options.dry_run)
+    except sequences.WrongClock as error:
+        raise SystemExit(str(error)) from error
+    print(sequences.describe(future, table, options.dry_run))
 
 
 def list_letters(_):

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from balances.messages import Balance
-from common.mysql import CLOCK, Cursor
+from common.mysql import Cursor
 
 Values = tuple[str, Decimal, int, datetime]  # of one row
 
@@ -76,13 +76,6 @@ def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Values]]]:
                     yield from _statements((_ABSENT, {each.account_id: each for each in reversed(list(part))}.values()))
                 else:
                     yield from _statements((_IN_ORDER, {each.account_id: each for each in part}.values()))
-
-
-def reset_future_sequences(cursor: Cursor, seconds: int) -> int:
-    """Set every sequence that is more than `seconds` ahead of the database's clock to the clock; give how many."""
-    return cursor.execute(
-        f"UPDATE balances SET sequence = {CLOCK} WHERE sequence > {CLOCK} + %s", (seconds * 1_000_000,)
-    )
 
 
 def find(cursor: Cursor, account_id: str, for_update: bool = False) -> Row | None:

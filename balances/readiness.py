@@ -38,7 +38,7 @@ def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
     if status.age() > STUCK_SECONDS / 2:
         facts.update(status="not ready", consumer="stuck")
     try:
-        parked, announce_required = database.read(read)
+        parked, announce_required = database.probe(read)
         facts.update(parked=parked, announce_required=announce_required)
     except DatabaseUnavailable:
         facts.update(status="not ready", mysql="down")

@@ -89,27 +89,37 @@ class Topics:
 
     def compacted(self) -> frozenset[str]:
         """Those of the topics whose cleanup.policy removes records of a key that has newer ones. Raises KafkaError."""
-        self.ensure()
-        assert self._admin is not None
         try:
-            answer = self._admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, name) for name in self._names], config_filter="all"
-            )
+            policies = self._settings("cleanup.policy", self._names)
         except TopicAuthorizationFailedError as error:
             log.warning("the cleanup policy of the topics is unknown", extra={"reason": str(error)})
             return frozenset()
-        policies = {
-            name: str(entries.get("cleanup.policy", {}).get("value", ""))
-            for topics in answer.values()
-            for name, entries in topics.items()
-        }
-        compacted = frozenset(name for name, policy in policies.items() if "compact" in policy)
+        compacted = frozenset(topic for topic, policy in policies.items() if "compact" in policy)
         if compacted:
             log.warning(
                 "topics are compacted: records may be removed before they are read; use cleanup.policy=delete",
                 extra={"topics": sorted(compacted)},
             )
         return compacted
+
+    def max_message_bytes(self, topic: str) -> str:
+        """The size up to which the topic accepts records, "unknown" if it is kept secret. Raises KafkaError."""
+        try:
+            return self._settings("max.message.bytes", [topic]).get(topic, "unknown")
+        except TopicAuthorizationFailedError:
+            return "unknown"
+
+    def _settings(self, name: str, topics: Sequence[str]) -> dict[str, str]:
+        """{topic: value of the setting}."""
+        self.ensure()
+        assert self._admin is not None
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+        answer = self._admin.describe_configs(resources, config_filter="all")
+        return {
+            topic: str(settings.get(name, {}).get("value", ""))
+            for each in answer.values()
+            for topic, settings in each.items()
+        }
 
     def close(self) -> None:
         if self._admin is not None:

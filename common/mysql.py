@@ -28,6 +28,7 @@ from common.mysql_url import Address
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
+PROBE_SECONDS = 3  # for a short statement that shows whether the server answers
 LOCK_WAIT_SECONDS = 5
 # After so long without a statement MySQL ends the session: a process that hangs in a transaction would keep its rows
 # locked, and the partitions that another consumer takes over from it with them. An idle connection is replaced at its
@@ -81,7 +82,7 @@ class Database:
             "collation": "utf8mb4_bin",
             "autocommit": None,  # SESSION says it
             "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": STATEMENT_SECONDS,
+            "read_timeout": CONNECT_SECONDS,  # until `prepare` is done: a server that hangs still accepts connections
             "write_timeout": STATEMENT_SECONDS,
             "cursorclass": Cursor,
             "client_flag": CLIENT.MULTI_STATEMENTS,
@@ -121,10 +122,17 @@ class Database:
 
     def read(self, query: Callable[Concatenate["Cursor", P], T], *arguments: P.args, **named: P.kwargs) -> T:
         """Run `query(cursor, *arguments)`, which may only SELECT, outside any transaction."""
+        return self._read(STATEMENT_SECONDS, lambda cursor: query(cursor, *arguments, **named))
+
+    def probe(self, query: Callable[Concatenate["Cursor", P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """As `read`, for short questions: a server that hangs counts as unavailable after PROBE_SECONDS."""
+        return self._read(PROBE_SECONDS, lambda cursor: query(cursor, *arguments, **named))
+
+    def _read(self, seconds: int, query: Callable[["Cursor"], T]) -> T:
         connection = self._connection()
         try:
-            with connection.cursor() as cursor:
-                result = query(cursor, *arguments, **named)
+            with connection.within(seconds), connection.cursor() as cursor:
+                result = query(cursor)
             self._reads.over()
             return result
         except pymysql.MySQLError as error:
@@ -237,6 +245,16 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
             cursor.execute("SELECT @@max_allowed_packet")
             ((packet_bytes,),) = cursor.fetchall()
         self.packet_bytes = packet_bytes
+        self._read_timeout = STATEMENT_SECONDS
+
+    @contextmanager
+    def within(self, seconds: int) -> Iterator[None]:
+        """Inside the block the server has `seconds` to answer a statement, not STATEMENT_SECONDS."""
+        self._read_timeout = seconds
+        try:
+            yield
+        finally:
+            self._read_timeout = STATEMENT_SECONDS
 
     def accepts_writes(self) -> bool:
         """Whether the server takes writes. Raises DatabaseUnavailable for a node of a cluster that is not ready at

@@ -20,6 +20,10 @@ class OutboxConnection:
     def cursor(self):
         yield self
 
+    @contextmanager
+    def within(self, seconds):
+        yield
+
     def execute(self, statement, parameters=()):
         if statement.startswith("SELECT"):
             (limit,) = parameters
@@ -36,17 +40,20 @@ class OutboxConnection:
 
 
 class Producer:
-    """Takes what is sent; the sends with a number in `failing` are never acknowledged."""
+    """Takes what is sent but the numbers in `refusing`; those in `failing` are never acknowledged."""
 
-    def __init__(self, failing=(), on_get=lambda: None, too_large=()):
+    def __init__(self, failing=(), on_get=lambda: None, too_large=(), refusing=()):
         self.sent = []
         self.waits = []  # the seconds that each future was waited for
         self._failing = failing
         self._too_large = too_large
+        self._refusing = refusing
         self._on_get = on_get  # what happens elsewhere while an acknowledgement is waited for
 
     def send(self, topic, value, key, headers):
         number = len(self.sent)
+        if number in self._refusing:
+            raise KafkaTimeoutError(f"no metadata for message {number}")
         self.sent.append(SimpleNamespace(topic=topic, value=value, key=key, headers=headers, timestamp=0))
         return SimpleNamespace(get=lambda timeout: self._get(number, timeout))
 

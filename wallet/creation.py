@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
@@ -11,7 +12,10 @@ from bottle import HTTPResponse, request
 from common.events.idempotency import Key, Response
 from common.json_api import BadRequest, json_line
 from common.mysql import Database, repeat_on_conflict
+from wallet.domain import ClocksDiffer
 from wallet.unit_of_work import UnitOfWork, unit_of_work
+
+log = logging.getLogger("wallet")
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -51,10 +55,16 @@ def create(
                 work.idempotency_keys.save(key, response)
             return response
 
-    response = repeat_on_conflict(transaction)
+    try:
+        response = repeat_on_conflict(transaction)
+    except ClocksDiffer as error:
+        _clocks.report(error)
+        raise
     headers = json.loads(response.headers)
     if request.environ.get("outcome") == "replayed":
         headers["Idempotent-Replayed"] = "true"
+    elif "Sequence" in headers:
+        _clocks.agree()
     return HTTPResponse(response.body, response.status, headers)
 
 
@@ -68,3 +78,23 @@ def idempotency_key() -> Key | None:
     body = request.environ["wsgi.input"]
     body.seek(0)
     return Key(f"{request.method} {request.path}", key, hashlib.sha256(body.read()).digest())
+
+
+class _Clocks:
+    """Logs that the clocks differ once, and once that they agree again: each transfer is refused meanwhile."""
+
+    def __init__(self) -> None:
+        self._differ = False
+
+    def report(self, error: ClocksDiffer) -> None:
+        if not self._differ:
+            self._differ = True
+            log.error("transfers are refused", extra={"reason": str(error)})
+
+    def agree(self) -> None:
+        if self._differ:
+            self._differ = False
+            log.info("transfers are accepted again")
+
+
+_clocks = _Clocks()

@@ -16,7 +16,7 @@ def collect(requests: Mapping[tuple[str, ...], int], database: Database, status:
     rows: int | None
     seconds: float | None
     try:
-        rows, seconds = database.read(_depth)
+        rows, seconds = database.probe(_depth)
     except DatabaseUnavailable:
         rows = seconds = None
     return [

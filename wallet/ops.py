@@ -1,63 +1,70 @@
-"""The verbs of `entrypoint.sh wallet`."""
+"""The commands of `entrypoint.sh wallet`."""
 
 import argparse
 import shlex
 import signal
 import time
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from common import environment, migrate
-from common.events import known_server
+from common.events import known_server, sequences
 from common.log import configure
-from common.mysql import Database, DatabaseUnavailable
+from common.mysql import Cursor, Database, DatabaseUnavailable
 from common.ops import add_verb, print_status
 from wallet.announce import announce_accounts
-from wallet.domain import CLOCK_DIFFERENCE_SECONDS, AccountNotFound
-from wallet.repositories import AccountRepository
+from wallet.domain import AccountNotFound, ClocksDiffer, SequenceFromTheFuture
 
 DB = Path(__file__).resolve().parent.parent / "db" / "wallet"
-SAY_SECONDS = 2
+PROGRESS_SECONDS = 2
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="entrypoint.sh wallet", description="Without a verb: migrate, seed, serve.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    add_verb(verbs, migrate_up, "entrypoint.sh wallet migrate", name="migrate")
-    add_verb(verbs, rollback, "entrypoint.sh wallet rollback")
-    add_verb(verbs, seed, "entrypoint.sh wallet seed")
-    add_verb(verbs, status, "PORT=8080 entrypoint.sh wallet status")
-    announcing = add_verb(verbs, announce, "entrypoint.sh wallet announce")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="entrypoint.sh wallet", description="Without a command: migrate, seed, serve."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_verb(commands, migrate_up, "entrypoint.sh wallet migrate", name="migrate")
+    add_verb(commands, rollback, "entrypoint.sh wallet rollback")
+    add_verb(commands, seed, "entrypoint.sh wallet seed")
+    add_verb(commands, status, "PORT=8080 entrypoint.sh wallet status")
+    announcing = add_verb(commands, announce, "entrypoint.sh wallet announce")
     announcing.add_argument("ids", nargs="*", metavar="ID", help="of an account; without any: all accounts")
     announcing.add_argument("--after", default="", metavar="ID", help="begin after this one, to go on after a stop")
-    add_verb(verbs, reset_sequences, "entrypoint.sh wallet reset-sequences")
+    resetting = add_verb(commands, reset_sequences, "entrypoint.sh wallet reset-sequences --dry-run")
+    resetting.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
     options = parser.parse_args(arguments)
-    if options.verb == "announce" and options.ids and options.after:
+    if options.command == "announce" and options.ids and options.after:
         announcing.error("--after goes with all accounts, not with IDs")
     configure("wallet", to_stderr=True)
-    options.run(options)
+    try:
+        options.run(options)
+    except DatabaseUnavailable as error:
+        raise SystemExit(f"MySQL is not available: {error}") from error
 
 
-def migrate_up(_):
+def migrate_up(_: argparse.Namespace) -> None:
     """wait for MySQL, apply the missing migrations"""
     migrate.migrate(DB / "migrations")
 
 
-def rollback(_):
+def rollback(_: argparse.Namespace) -> None:
     """take back the newest migration"""
     migrate.rollback(DB / "migrations")
 
 
-def seed(_):
+def seed(_: argparse.Namespace) -> None:
     """insert the fictitious clients, accounts and transactions that are not there yet"""
     migrate.migrate(DB / "seeds", migrate.SEEDS_TABLE)
 
 
-def status(_):
+def status(_: argparse.Namespace) -> None:
     """print what /ready says of the running service; exit code 1 when it is not ready"""
     print_status(8080)
 
 
-def announce(options):
+def announce(options: argparse.Namespace) -> None:
     """publish the present balance of every account, so that Balances takes it over
 
     A read model that lost events, or everything, is consistent again once it has applied these events. The relay of the
@@ -67,54 +74,58 @@ def announce(options):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `docker stop` ends it as Ctrl-C does
     database = _database()
     announced, after, started = 0, options.after, time.monotonic()
-    say_at = started + SAY_SECONDS
+    print_at = started + PROGRESS_SECONDS
 
-    def progress():
+    def progress() -> str:
         rate = announced / max(time.monotonic() - started, 0.001)
         return f"{announced} accounts announced, {rate:.0f} a second"
 
     try:
         since = database.read(_now)
-        for batch in announce_accounts(database, options.ids, after, say):
+        for batch in announce_accounts(database, options.ids, after, _print):
             announced, after = announced + len(batch), batch[-1]
-            if time.monotonic() >= say_at:
-                say_at = time.monotonic() + SAY_SECONDS
-                say(f"{progress()}, up to {after}")
+            if time.monotonic() >= print_at:
+                print_at = time.monotonic() + PROGRESS_SECONDS
+                _print(f"{progress()}, up to {after}")
         if not (options.ids or options.after):
             with database.transaction() as cursor:
                 known_server.mark_announced(cursor, since)
     except AccountNotFound as error:
         raise SystemExit(f"{error}; nothing was announced") from error
-    except (KeyboardInterrupt, DatabaseUnavailable) as error:
+    except (KeyboardInterrupt, DatabaseUnavailable, ClocksDiffer, SequenceFromTheFuture) as error:
         rest = options.ids or (["--after", after] if after else [])
-        say(f"{progress()}; stopped{f': {error}' if str(error) else ''}")
-        say(f"go on with: {shlex.join(['entrypoint.sh', 'wallet', 'announce', *rest])}")
+        _print(f"{progress()}; stopped{f': {error}' if str(error) else ''}")
+        _print(f"go on with: {shlex.join(['entrypoint.sh', 'wallet', 'announce', *rest])}")
         raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from error
-    say(progress())
+    _print(progress())
 
 
-def reset_sequences(_):
+def reset_sequences(options: argparse.Namespace) -> None:
     """bring the sequences of accounts that are ahead of the clock back to it, after a database's clock was wrong
 
-    Correct the clock first, and stop nothing: the rows are corrected in one statement. Then do the same for Balances,
-    announce, and reconcile: `wallet reset-sequences`, `balances reset-sequences`, `wallet announce`, `balances
-    reconcile`.
+    Correct the clocks first. The wallet may go on running; wait until its outbox is empty and Balances reports a lag of
+    0. Then run this command, `balances reset-sequences`, `wallet announce`, and `balances reconcile`.
     """
-    with _database().transaction() as cursor:
-        reset = AccountRepository(cursor).reset_future_sequences(CLOCK_DIFFERENCE_SECONDS)
-    say(f"{reset} accounts had a sequence ahead of the clock")
+    table = sequences.Table("accounts", "id")
+    try:
+        future = sequences.reset_future(_database(), table, options.dry_run)
+    except sequences.WrongClock as error:
+        raise SystemExit(str(error)) from error
+    _print(sequences.describe(future, table, options.dry_run))
 
 
-def _database():
+def _database() -> Database:
     return Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
 
 
-def _now(cursor):
+def _now(cursor: Cursor) -> datetime:
     cursor.execute("SELECT UTC_TIMESTAMP(6)")
-    return cursor.fetchone()[0]
+    ((now,),) = cursor.fetchall()
+    assert isinstance(now, datetime)
+    return now
 
 
-def say(sentence):
+def _print(sentence: str) -> None:
     print(sentence, flush=True)
 
 

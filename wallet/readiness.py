@@ -16,24 +16,20 @@ def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
 
     Kafka unavailable is no reason: transfers are stored, and their events wait in the outbox.
     """
-    relay = status.read()
-    facts: dict[str, Any] = {
-        "status": "ready",
-        "mysql": "up",
-        "kafka": relay.get("kafka", "unknown"),
-        "relay": relay.get("relay", "starting"),
-    }
-    if "failing" in relay:
-        facts["failing"] = relay["failing"]
-    if status.age() > STUCK_SECONDS / 2:
-        facts.update(status="not ready", relay="stuck")
+    facts: dict[str, Any] = {"status": "ready", "mysql": "up", "kafka": "unknown", "relay": "starting"}
     try:
-        facts.update(database.read(_facts))
+        facts.update(database.probe(_facts))
         check_clock(facts.pop("clock"), datetime.now(UTC).replace(tzinfo=None))
     except DatabaseUnavailable:
         facts.update(status="not ready", mysql="down")
     except ClocksDiffer as error:
         facts.update(status="not ready", failing=str(error))
+    relay = status.read()  # now: the probe may have waited for a server that hangs
+    facts.update({name: relay[name] for name in ("kafka", "relay") if name in relay})
+    if "failing" in relay:
+        facts.setdefault("failing", relay["failing"])
+    if status.age() > STUCK_SECONDS / 2:
+        facts.update(status="not ready", relay="stuck")
     return (200 if facts["status"] == "ready" else 503), facts
 
 

@@ -85,12 +85,6 @@ class AccountRepository:
             (accounts[0].sequence, *(account.id for account in accounts)),
         )
 
-    def reset_future_sequences(self, seconds: int) -> int:
-        """Set every sequence that is more than `seconds` ahead of the database's clock to the clock; give how many."""
-        return self._cursor.execute(
-            f"UPDATE accounts SET sequence = {CLOCK} WHERE sequence > {CLOCK} + %s", (seconds * 1_000_000,)
-        )
-
 
 class TransactionRepository:
     def __init__(self, cursor: Cursor) -> None:

@@ -8,7 +8,7 @@ loses the lease when it expires. Two processes may believe for a moment that the
 import time
 from uuid import uuid4
 
-from common.mysql import Connection
+from common.mysql import PROBE_SECONDS, Connection
 
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
@@ -46,7 +46,7 @@ class Lease:
 
     def _take(self, connection: Connection) -> bool:
         ours = (self._holder, int(LEASE_SECONDS * 1_000_000), self._name)
-        with connection.cursor() as cursor:
+        with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
             if cursor.execute(
                 "UPDATE leases SET holder = %s, expires_at = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
                 " WHERE name = %s AND (holder = %s OR expires_at <= UTC_TIMESTAMP(6))",

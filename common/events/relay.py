@@ -9,7 +9,7 @@ from threading import Event as StopEvent
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from common.events import known_server
 from common.events.idempotency import IdempotencyKeys
@@ -17,7 +17,7 @@ from common.events.lease import Lease
 from common.events.outbox import Outbox, Row
 from common.kafka import Topics
 from common.kafka_internals import discard_producer
-from common.mysql import Conflict, Connection, Database, DatabaseUnavailable, own_errors
+from common.mysql import PROBE_SECONDS, Conflict, Connection, Database, DatabaseUnavailable, own_errors
 from common.status import Status
 from common.wakeup import WakeupEvent
 
@@ -26,13 +26,15 @@ BATCH_ROWS = 2000
 # rows for the price of one (13 % more transfers a second than with 10 ms), and at rest no row waits.
 SECONDS_PER_ROW, BATCH_SECONDS = 0.001, 0.025
 POLL_INTERVAL_SECONDS = 0.5  # how often the outbox is read when nothing notifies the relay
-PROBE_SECONDS = 2  # how often Kafka is asked for the topics when nothing is sent
+# /ready reports an outage of Kafka within 5 s, both when nothing is sent and when events are in flight. A request for
+# the topics, sent when nothing else is, fails after common.kafka.REQUEST_MS.
+KAFKA_PROBE_SECONDS = 1
 BLOCK_MS = 3_000  # for the first metadata of a topic
-# An outage of Kafka is to be seen in /ready within 5 s, also when it begins while events are in flight.
 REQUEST_MS, DELIVERY_MS = 3_000, 4_000
 ACK_SECONDS = 4.5  # longer than DELIVERY_MS
 RETRY_SECONDS = 1
 EXPIRED_AT_ONCE, EXPIRE_SECONDS = 500, 60
+REASON_CHARACTERS = 500
 
 log = logging.getLogger("relay")
 
@@ -42,13 +44,14 @@ class Unacknowledged(Exception):
 
 
 class EventTooLarge(Unacknowledged):
-    """Kafka refuses an event for its size. Events behind it wait, because their order is promised."""
+    """Kafka refuses an event for its size. The events behind it wait, because their order is promised."""
 
     def __init__(self, row: Row) -> None:
         super().__init__(
-            f"the event of outbox row {row.id} has {len(row.value.encode())} bytes, more than topic {row.topic}"
-            " accepts: raise max.message.bytes of the topic"
+            f"the event of outbox row {row.id}, key {row.key}, has {len(row.value.encode())} bytes;"
+            f" topic {row.topic} does not accept it"
         )
+        self.topic = row.topic
 
 
 @dataclass
@@ -63,7 +66,9 @@ class Relay:
     wakeup: WakeupEvent
     status: Status
     _lease: Lease = field(default_factory=lambda: Lease("relay"))
-    _reported: dict[str, str] = field(default_factory=lambda: {"relay": "starting", "kafka": "unknown"})
+    _batch_rows: int = BATCH_ROWS
+    _expire_at: float = 0.0
+    _logged: tuple[object, ...] = ()
 
     def run(self, stop: StopEvent) -> None:
         """Relay batch after batch while this relay is the leader; wait out every outage of MySQL or Kafka."""
@@ -73,7 +78,7 @@ class Relay:
                     self._notice_another_server(connection)
                     self._run_connected(stop, connection)
             except (DatabaseUnavailable, Conflict) as error:
-                self._report(relay="waiting_for_mysql", reason=str(error))
+                self._report(relay="waiting_for_mysql", kafka="unknown", reason=str(error))
                 stop.wait(RETRY_SECONDS)
 
     def _run_connected(self, stop: StopEvent, connection: Connection) -> None:
@@ -81,43 +86,69 @@ class Relay:
             try:
                 with closing(Topics(self.options, self.topics, self.partitions, self.replication)) as topics:
                     topics.ensure()
-                    self._run_in_turn(stop, connection, topics)
+                    self._run_while_kafka_answers(stop, connection, topics)
             except (KafkaError, Unacknowledged) as error:
-                self._report(relay="waiting_for_kafka", kafka="down", reason=str(error))
+                self._report(relay="waiting_for_kafka", kafka="down", reason=str(error) or type(error).__name__)
+                self._lease.release(connection)  # another relay may reach Kafka
                 stop.wait(RETRY_SECONDS)
-            finally:
-                self._lease.release(connection)  # another relay may reach Kafka, or this one has ended
+        self._lease.release(connection)
+
+    def _run_while_kafka_answers(self, stop: StopEvent, connection: Connection, topics: Topics) -> None:
+        """Raises KafkaError or Unacknowledged when it does not."""
+        while not stop.is_set():
+            try:
+                self._run_in_turn(stop, connection, topics)
+            except EventTooLarge as error:
+                limit = topics.max_message_bytes(error.topic)
+                self._report(
+                    relay="leader",
+                    kafka="up",
+                    reason=f"{error}: raise its max.message.bytes, which is {limit}; the events behind it wait",
+                )
+                stop.wait(RETRY_SECONDS)
 
     def _run_in_turn(self, stop: StopEvent, connection: Connection, topics: Topics) -> None:
-        """Lead while no other relay does; be on standby otherwise. Raises when Kafka cannot be reached."""
+        """Be the leader while no other relay is; be on standby otherwise. Raises when Kafka does not take an event."""
         producer = None
-        probe_at = expire_at = time.monotonic() + PROBE_SECONDS
+        probe_at = time.monotonic() + KAFKA_PROBE_SECONDS
         try:
             while not stop.is_set():
                 started = time.monotonic()
                 relayed = 0
                 if self._lease.hold(connection):
+                    self._forget_expired_keys(connection)
                     producer = producer or _producer(self.options)
-                    relayed = relay_batch(connection, producer)
+                    relayed = self._relay_batch(connection, producer)
                     self._report(relay="leader", kafka="up")
                 else:
                     self._report(relay="standby", kafka="up")
                 if relayed:
                     log.info("batch", extra={"relayed": relayed})
-                    probe_at = time.monotonic() + PROBE_SECONDS
+                    probe_at = time.monotonic() + KAFKA_PROBE_SECONDS
                     batch_ends = started + min(relayed * SECONDS_PER_ROW, BATCH_SECONDS)
                     stop.wait(max(0, batch_ends - time.monotonic()))
                     continue
                 if time.monotonic() >= probe_at:
                     topics.ensure()
-                    probe_at = time.monotonic() + PROBE_SECONDS
-                if time.monotonic() >= expire_at:
-                    _forget_expired_keys(connection)
-                    expire_at = time.monotonic() + EXPIRE_SECONDS
+                    probe_at = time.monotonic() + KAFKA_PROBE_SECONDS
                 self.wakeup.wait(POLL_INTERVAL_SECONDS)
         finally:
             if producer:
                 discard_producer(producer)
+
+    def _relay_batch(self, connection: Connection, producer: KafkaProducer) -> int:
+        rows, self._batch_rows = self._batch_rows, 1
+        relayed = relay_batch(connection, producer, rows)
+        # After a failure a single event is tried until it passes: of more, Kafka would take those behind the one that
+        # it refuses again and again.
+        self._batch_rows = BATCH_ROWS
+        return relayed
+
+    def _forget_expired_keys(self, connection: Connection) -> None:
+        if time.monotonic() >= self._expire_at:
+            with connection.cursor() as cursor:
+                more = IdempotencyKeys(cursor).forget_expired(EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE
+            self._expire_at = time.monotonic() + (0 if more else EXPIRE_SECONDS)
 
     def _notice_another_server(self, connection: Connection) -> None:
         with connection.cursor() as cursor:
@@ -127,25 +158,30 @@ class Relay:
                     extra={"announce_required": True},
                 )
 
-    def _report(self, reason: str | None = None, **facts: str) -> None:
-        """Publish the status; log it when it changed."""
-        changed = {name: value for name, value in facts.items() if self._reported.get(name) != value}
-        self._reported.update(facts)
-        self.status.write(self._reported)
-        if changed:
-            extra = {**changed, "reason": reason[:200]} if reason else changed
-            log.log(logging.WARNING if reason else logging.INFO, "relay", extra=extra)
+    def _report(self, relay: str, kafka: str, reason: str = "") -> None:
+        """Publish the status; log it when it changed, though the reason may be another one at each retry.
+
+        `reason`: why no event is sent.
+        """
+        facts = {"relay": relay, "kafka": kafka}
+        if (state := (*facts.values(), bool(reason))) != self._logged:
+            extra = {**facts, "reason": reason[:REASON_CHARACTERS]} if reason else facts
+            log.log(logging.WARNING if reason else logging.INFO, "relay status changed", extra=extra)
+        self._logged = state
+        if reason:
+            facts["failing"] = reason[:REASON_CHARACTERS]
+        self.status.write(facts)
 
 
-def relay_batch(connection: Connection, producer: KafkaProducer) -> int:
-    """Publish the oldest events and remove those acknowledged; give how many.
+def relay_batch(connection: Connection, producer: KafkaProducer, limit: int = BATCH_ROWS) -> int:
+    """Publish the oldest events, at most `limit`, and remove those acknowledged; give how many.
 
     No transaction is open while Kafka answers. A crash between the two leaves the events to be published again:
     consumers see them at least once. Raises Unacknowledged, after removing what was acknowledged, when some were not;
     the producer must then be discarded, or it could send later what the next one sends too.
     """
-    with connection.cursor() as cursor:
-        rows = Outbox(cursor).oldest(BATCH_ROWS)
+    with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
+        rows = Outbox(cursor).oldest(limit)
     if not rows:
         return 0
     deadline = time.monotonic() + ACK_SECONDS
@@ -154,7 +190,7 @@ def relay_batch(connection: Connection, producer: KafkaProducer) -> int:
     for row in rows:
         try:
             futures.append(_send(producer, row))
-        except MessageSizeTooLargeError as error:
+        except KafkaError as error:  # no metadata of the topic, for one; what is in flight is waited for all the same
             failure = error
             break
     acknowledged, unacknowledged = _await(futures, deadline)
@@ -162,9 +198,9 @@ def relay_batch(connection: Connection, producer: KafkaProducer) -> int:
         with connection.cursor() as cursor:
             Outbox(cursor).remove([row.id for row in rows[:acknowledged]])
     if failure := unacknowledged or failure:
-        if isinstance(failure, MessageSizeTooLargeError):
+        if isinstance(failure, (MessageSizeTooLargeError, RecordListTooLargeError)):
             raise EventTooLarge(rows[acknowledged]) from failure
-        raise Unacknowledged(str(failure)) from failure
+        raise Unacknowledged(str(failure) or type(failure).__name__) from failure
     return acknowledged
 
 
@@ -205,9 +241,3 @@ def _await(futures: Sequence[Any], deadline: float) -> tuple[int, KafkaError | N
         else:
             acknowledged += failure is None
     return acknowledged, failure
-
-
-def _forget_expired_keys(connection: Connection) -> None:
-    with connection.cursor() as cursor:
-        while IdempotencyKeys(cursor).forget_expired(EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE:
-            pass

@@ -6,10 +6,12 @@ import pytest
 import requests
 
 from tests.faults.scene import cpu_seconds
+from tests.faults.system import wait_until
 
 BACK_SECONDS = 5
 HUNG_SECONDS = 25  # longer than every time-out of the services
 AWAY_SECONDS = 12
+REPORT_SECONDS = 5
 BUSY = 0.5  # of a core: more, while there is nothing to do, is a spin
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
@@ -47,6 +49,26 @@ def test_work_goes_on_after_it_hung_longer_than_every_time_out(scene, other):
 
     report(f"{other} hung for {HUNG_SECONDS} s", scene.through(limit=BACK_SECONDS), busy)
     assert max(busy.values()) < BUSY
+
+
+@pytest.mark.parametrize("how", ["kill", "pause"])
+@pytest.mark.parametrize("other", ["kafka", "mysql"])
+@pytest.mark.parametrize("service", ["wallet", "balances"])
+def test_an_idle_service_reports_an_outage_and_its_end_in_time(scene, service, other, how):
+    system = scene.system
+    wait_until(lambda: system.ready(service)[1].get(other) == "up", f"{service} to report {other} up", REPORT_SECONDS)
+
+    getattr(system, how)(other)
+    noticed = wait_until(
+        lambda: system.ready(service)[1].get(other) == "down", f"{service} to report {other} down", REPORT_SECONDS
+    )
+    if how == "kill":
+        system.start(other)
+    else:
+        system.resume(other)
+    back = wait_until(lambda: system.ready(service)[1].get(other) == "up", f"{service} to report it up", REPORT_SECONDS)
+
+    print(f"\n{other} {how}: {service} reported it after {noticed:.1f} s, and its return after {back:.1f} s")
 
 
 @pytest.mark.parametrize("other", ["kafka", "mysql"])

@@ -150,7 +150,7 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
         body = {"account_id_from": "a", "account_id_to": "b", "amount": 1}
         return requests.post(f"{road.wallet_url}/transactions", json=body, timeout=10)
 
-    refused = post()
+    refused, stopped = post(), run_verb("wallet", wallet_url, "announce")
     reset = [
         run_verb("wallet", wallet_url, "reset-sequences").stdout,
         run_verb("balances", balances_url, "reset-sequences").stdout,
@@ -161,7 +161,9 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
 
     assert (refused.status_code, done.status_code) == (503, 201)
     assert "reset-sequences" in refused.json()["detail"]
-    assert [line.split()[0] for line in reset] == ["2", "2"]
+    assert stopped.returncode == 1
+    assert "stopped: the sequence of account a is ahead of the clock" in stopped.stdout
+    assert [line.split()[:3] for line in reset] == [["accounts:", "2", "sequences"], ["balances:", "2", "sequences"]]
     assert checked.stdout.splitlines()[-1] == "consistent"
 
 

@@ -10,9 +10,8 @@ from balances import projection
 from balances.messages import Balance
 from common.events import offsets
 from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
-from common.mysql import CLOCK
 from tests.integration.explained import Explained
-from tests.integration.tables import execute, rows, value
+from tests.integration.tables import rows, value
 from tests.stand_ins import BalancesTable
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
@@ -165,18 +164,6 @@ def test_a_data_loss_is_reported_until_it_is_reconciled(balances_database):
         cursor.execute("SELECT UTC_TIMESTAMP(6)")
         offsets.mark_reconciled(cursor, cursor.fetchone()[0])
         assert not offsets.announce_required(cursor)
-
-
-def test_only_sequences_far_ahead_of_the_clock_are_reset_to_it(balances_database):
-    execute(balances_database, f"INSERT INTO balances VALUES ('a', 1, {CLOCK} + 86400000000, UTC_TIMESTAMP(6))")
-    apply(balances_database, balance("b", 1, 7))
-
-    with balances_database.transaction() as cursor:
-        reset = projection.reset_future_sequences(cursor, 300)
-
-    assert reset == 1
-    assert value(balances_database, "SELECT sequence FROM balances WHERE account_id = 'b'") == 7
-    assert value(balances_database, f"SELECT sequence <= {CLOCK} FROM balances WHERE account_id = 'a'")
 
 
 def test_the_stale_balances_of_a_large_batch_are_counted_in_all_its_parts(balances_database):

@@ -8,16 +8,18 @@ from uuid import uuid4
 import pymysql
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from common.events import known_server
 from common.events.lease import LEASE_SECONDS
 from common.events.outbox import Event, Outbox
-from common.events.relay import Relay, Unacknowledged, relay_batch
+from common.events.relay import EXPIRED_AT_ONCE, Relay, Unacknowledged, relay_batch
 from common.kafka import client_options
 from common.mysql import LOCK_WAIT_SECONDS, Database
 from common.status import Status
 from common.wakeup import WakeupEvent
 from tests.eventually import eventually
+from tests.faults.proxy import Proxy
 from tests.integration.service import NOWHERE
 from tests.integration.tables import execute, rows, value
 from tests.stand_ins import Producer
@@ -191,8 +193,9 @@ class Running:
         assert not self._thread.is_alive()
 
     def reports(self, seconds=20, **facts):
-        """Wait until its status has these facts."""
+        """Wait until its status has these facts; give all of it."""
         eventually(lambda: facts.items() <= self.status.read().items(), seconds=seconds)
+        return self.status.read()
 
 
 def test_the_relay_publishes_what_is_committed_while_it_runs(kafka, wallet_url, wallet_database, topic):
@@ -281,6 +284,104 @@ def test_a_topic_that_was_deleted_is_created_again_though_nothing_is_sent(kafka,
 
         eventually(lambda: admin.describe_topics([topic])[0]["error_code"] == 0)
     admin.delete_topics([topic])
+
+
+# ---- what Kafka or MySQL does not do
+
+
+@pytest.fixture
+def narrow_topic(admin):
+    """It accepts 600 bytes."""
+    topic = f"test-{uuid4()}"
+    configs = {"max.message.bytes": "600"}
+    admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}})
+    yield topic
+    admin.delete_topics([topic])
+
+
+def test_events_that_a_topic_takes_one_by_one_go_though_a_batch_of_them_is_too_large(
+    kafka, wallet_url, wallet_database, narrow_topic
+):
+    values = [f'{{"number":{number:0150}}}' for number in range(50)]
+    put(wallet_database, narrow_topic, *values)
+
+    with Running(wallet_url, kafka, [narrow_topic]):
+        records = records_of(kafka, narrow_topic, 50)
+
+    assert [record.value.decode() for record in records] == values
+
+
+def test_an_event_larger_than_its_topic_takes_is_reported_with_the_way_out_and_waits_for_it(
+    kafka, admin, wallet_url, wallet_database, narrow_topic, caplog
+):
+    put(wallet_database, narrow_topic, "before", "large " * 200, "behind")
+    row_id = value(wallet_database, "SELECT id FROM outbox WHERE payload LIKE 'large%%'")
+
+    with Running(wallet_url, kafka, [narrow_topic]) as running, caplog.at_level("INFO", logger="relay"):
+        eventually(lambda: "failing" in running.status.read())
+        status = running.reports(relay="leader", kafka="up")
+        tries = count_of_writes(running.status, seconds=20, writes=4)
+        sent = [record.value for record in records_of(kafka, narrow_topic, 1)]
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, narrow_topic, {"max.message.bytes": "9999"})])
+        eventually(lambda: waiting(wallet_database) == [])
+        eventually(lambda: "failing" not in running.status.read())
+
+    assert tries == 4
+    assert status["failing"] == (
+        f"the event of outbox row {row_id}, key ana, has 1200 bytes; topic {narrow_topic} does not accept it:"
+        " raise its max.message.bytes, which is 600; the events behind it wait"
+    )
+    assert sent[0] == b"before"
+    assert len(sent) <= 2  # `behind` went with the first try; no further try repeats it
+    logged = [record for record in caplog.records if getattr(record, "reason", None)]
+    assert [(record.levelname, record.reason) for record in logged] == [("WARNING", status["failing"])]
+
+
+def test_old_idempotency_keys_are_forgotten_though_the_outbox_is_never_empty(
+    kafka, wallet_url, wallet_database, narrow_topic
+):
+    put(wallet_database, narrow_topic, "large " * 200)
+    execute(
+        wallet_database,
+        "INSERT INTO idempotency_keys (scope, idempotency_key, body_sha256, created_at)"
+        " SELECT 'POST /things', seq, REPEAT('0', 32), UTC_TIMESTAMP(6) - INTERVAL 25 HOUR FROM"
+        " (WITH RECURSIVE numbers AS (SELECT 1 AS seq UNION ALL SELECT seq + 1 FROM numbers WHERE seq < %s)"
+        "  SELECT seq FROM numbers) AS numbers",
+        EXPIRED_AT_ONCE + 1,
+    )
+
+    with Running(wallet_url, kafka, [narrow_topic]):
+        eventually(lambda: value(wallet_database, "SELECT COUNT(*) FROM idempotency_keys") == 0)
+
+    assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 1
+
+
+def count_of_writes(status, seconds, writes):
+    """Wait until the status was written anew so often."""
+    seen = set()
+
+    def often():
+        seen.add(status.read()["written_at"])
+        return len(seen) >= writes
+
+    eventually(often, seconds=seconds)
+    return len(seen)
+
+
+def test_a_server_that_hangs_while_nothing_is_sent_is_reported_within_5_s_and_so_is_its_return(
+    kafka, wallet_url, wallet_database
+):
+    host, port = wallet_url.partition("@")[2].partition("/")[0].split(":")
+    proxy = Proxy(int(port))
+    with Running(wallet_url.replace(f"{host}:{port}", f"127.0.0.1:{proxy.port}"), kafka) as running:
+        running.reports(relay="leader", kafka="up")
+
+        proxy.hang()
+        status = running.reports(relay="waiting_for_mysql", kafka="unknown", seconds=5)
+        proxy.let_go()
+        running.reports(relay="leader", kafka="up", seconds=5)
+
+    assert status["failing"]
 
 
 # ---- another server

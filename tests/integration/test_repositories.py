@@ -215,20 +215,6 @@ def test_both_accounts_of_a_transfer_get_its_sequence(bank):
     )
 
 
-def test_only_sequences_far_ahead_of_the_clock_are_reset_to_it(bank):
-    execute(bank, f"UPDATE accounts SET sequence = {CLOCK} + 86400000000 WHERE id = 'a'")
-    execute(bank, f"UPDATE accounts SET sequence = {CLOCK} + 1000000 WHERE id = 'b'")
-    before = dict(rows(bank, "SELECT id, sequence FROM accounts"))
-
-    with bank.transaction() as cursor:
-        reset = AccountRepository(cursor).reset_future_sequences(300)
-
-    after = dict(rows(bank, "SELECT id, sequence FROM accounts"))
-    assert reset == 1
-    assert after["a"] <= value(bank, f"SELECT {CLOCK}")
-    assert (after["b"], after["c"]) == (before["b"], before["c"])
-
-
 def test_an_event_waits_with_its_sequence_and_an_id_of_its_own(wallet_database):
     with wallet_database.transaction() as cursor:
         append(cursor, "1", "2")

@@ -190,6 +190,10 @@ class OutboxConnection:
     def cursor(self):
         yield self
 
+    @contextmanager
+    def within(self, seconds):
+        yield
+
     def execute(self, statement, parameters):
         self._world.between_calls(can_fail=[pymysql.OperationalError(2013, "lost")])
         outbox = self._world.wallet.outbox

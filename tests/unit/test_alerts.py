@@ -39,5 +39,5 @@ def told():
 
 
 class NoDatabase:
-    def read(self, query):
+    def probe(self, query):
         raise DatabaseUnavailable

@@ -20,19 +20,19 @@ def now():
 
 
 def database(answer=(0, 0)):
-    return SimpleNamespace(read=lambda query: answer)
+    return SimpleNamespace(probe=lambda query: answer)
 
 
 def wallet_database(**facts):
     facts = {"outbox_rows": 0, "outbox_oldest_seconds": 3.5, "announce_required": False, "clock": now(), **facts}
-    return SimpleNamespace(read=lambda query: facts)
+    return SimpleNamespace(probe=lambda query: facts)
 
 
 def away():
     def read(query):
         raise DatabaseUnavailable("cannot connect")
 
-    return SimpleNamespace(read=read)
+    return SimpleNamespace(probe=read)
 
 
 CONSUMING = {

@@ -67,10 +67,27 @@ def test_a_row_of_the_version_before_goes_out_under_its_id():
 def test_an_event_that_is_too_large_for_its_topic_is_named_and_keeps_its_place():
     connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(too_large={1})
 
-    with pytest.raises(EventTooLarge, match="outbox row 11 has 8 bytes, more than topic balances accepts"):
+    with pytest.raises(EventTooLarge, match="outbox row 11, key account 11, has 8 bytes; topic balances does not"):
         relay_batch(connection, producer)
 
     assert ids(connection.rows) == [11, 12]
+
+
+def test_what_was_sent_before_an_event_that_cannot_be_sent_is_waited_for_and_removed():
+    connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(refusing={2})
+
+    with pytest.raises(Unacknowledged, match="no metadata for message 2"):
+        relay_batch(connection, producer)
+
+    assert len(producer.waits) == 2
+    assert ids(connection.rows) == [12]
+
+
+def test_a_turn_can_be_limited_to_a_single_event():
+    connection, producer = OutboxConnection([row(10), row(11)]), Producer()
+
+    assert relay_batch(connection, producer, limit=1) == 1
+    assert ids(connection.rows) == [11]
 
 
 def test_an_empty_outbox_is_no_work():
