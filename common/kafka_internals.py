@@ -4,14 +4,17 @@ exists.
 An upgrade of the library breaks here, and only here.
 """
 
+import socket
 from collections.abc import Iterable
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
+
+NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"  # of a new broker that still speaks an older one's protocol
 
 
 def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
@@ -19,9 +22,12 @@ def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
 
     An admin client would ask the network each time.
     """
-    if consumer._cluster.partitions_for_topic(topic) is None:
-        return None
-    return str(consumer._cluster.topic_id(topic) or "")
+    cluster = consumer._cluster
+    with cluster._lock:  # otherwise a topic may be known whose id is just being taken over
+        if cluster.partitions_for_topic(topic) is None:
+            return None
+        known = str(cluster.topic_id(topic) or "")
+    return "" if known == NO_TOPIC_ID else known
 
 
 def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[str, int]]:
@@ -32,6 +38,27 @@ def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[
     return [
         (topic, number) for topic in topics for number in sorted(consumer._cluster.partitions_for_topic(topic) or ())
     ]
+
+
+def broker_version(client: KafkaAdminClient) -> tuple[int, ...]:
+    """The version of Kafka that the broker's protocol shows, as (2, 7); of a client that has reached it."""
+    return tuple(client._manager.broker_version)
+
+
+def unresolvable_addresses(client: KafkaAdminClient | KafkaConsumer) -> list[str]:
+    """The addresses that the brokers advertise and that cannot be resolved here.
+
+    The library's own error names neither host nor port.
+    """
+    brokers = client._manager.cluster.brokers()
+    return [f"{each.host}:{each.port}" for each in brokers if not _can_be_resolved(each.host, each.port)]
+
+
+def _can_be_resolved(host: str, port: int) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError):
+        return False
 
 
 def request_rejoin(consumer: KafkaConsumer) -> None:
@@ -55,7 +82,7 @@ class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has n
     def __init__(self, **options: Any) -> None:
         try:
             super().__init__(**options)
-        except KafkaTimeoutError:
+        except KafkaError:
             self.close()
             raise
 

@@ -22,6 +22,7 @@ def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
         "mysql": "up",
         "kafka": relay.get("kafka", "unknown"),
         "relay": relay.get("relay", "starting"),
+        "problems": relay.get("problems", []),
     }
     if "failing" in relay:
         facts["failing"] = relay["failing"]

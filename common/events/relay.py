@@ -131,7 +131,7 @@ class Relay:
         """Publish the status; log it when it changed."""
         changed = {name: value for name, value in facts.items() if self._reported.get(name) != value}
         self._reported.update(facts)
-        self.status.write(self._reported)
+        self.status.write({**self._reported, "problems": [reason[:200]] if reason else []})
         if changed:
             extra = {**changed, "reason": reason[:200]} if reason else changed
             log.log(logging.WARNING if reason else logging.INFO, "relay", extra=extra)

@@ -1,0 +1,15 @@
+-- migrate:up
+-- A broker before Kafka 2.8 has no topic ids: without the topic's name, records of two topics would be taken for one.
+SET @change = IF(
+    EXISTS (SELECT 1 FROM information_schema.statistics
+            WHERE table_schema = DATABASE() AND table_name = 'dead_letters'
+              AND index_name = 'dead_letters_record' AND column_name = 'topic'),
+    'DO 0',
+    'ALTER TABLE dead_letters DROP KEY dead_letters_record, ADD UNIQUE KEY dead_letters_record (topic_id, topic, partition_id, record_offset)');
+PREPARE migration FROM @change;
+EXECUTE migration;
+DEALLOCATE PREPARE migration;
+
+-- migrate:down
+-- The key stays as it is: it is no hindrance to the version before, and the narrower one may not fit the rows.
+DO 0;
