@@ -30,6 +30,9 @@ REACH_MS, REQUEST_MS = 3_000, 3_000  # the library's 30 s would be a silence tha
 class BrokerUnusable(KafkaError):  # type: ignore[misc]  # kafka-python has no types
     """A broker answers, and cannot serve. Its message names the broker and the reason."""
 
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 def client_options(bootstrap_servers: str, security: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
@@ -75,23 +78,19 @@ class Topics:
         try:
             if self._admin is None:
                 self._admin = AdminClient(**self._options)
-                self._check_version(self._admin)
+                check_version(broker_version(self._admin), self._servers)
             for topic in self._admin.describe_topics(self._names):
                 if topic["error_code"] == UnknownTopicOrPartitionError.errno:
                     self._create(self._admin, topic["name"])
+        except BrokerUnusable:
+            self.close()
+            raise
         except KafkaError as error:
             reason = self._reason(error)
             self.close()  # this client may wait long before it connects again; a new one does it at once
             if reason:
                 raise BrokerUnusable(reason) from error
             raise
-
-    def _check_version(self, admin: AdminClient) -> None:
-        version = broker_version(admin)
-        if version < OLDEST_BROKER:
-            raise BrokerUnusable(
-                f"the broker {self._servers} is of Kafka {'.'.join(map(str, version))}, at least 2.4 is needed"
-            )
 
     def _reason(self, error: Exception) -> str | None:
         """Why the broker cannot serve, where the library's error does not name it."""
@@ -140,6 +139,15 @@ class Topics:
         if self._admin is not None:
             self._admin.close()
             self._admin = None
+
+
+def check_version(version: tuple[int, ...], servers: str) -> None:
+    """Raise BrokerUnusable for a broker of a Kafka that is too old."""
+    if version < OLDEST_BROKER:
+        needed = ".".join(map(str, OLDEST_BROKER))
+        raise BrokerUnusable(
+            f"the broker {servers} is of Kafka {'.'.join(map(str, version))}: Kafka {needed} or newer is needed"
+        )
 
 
 def unresolvable(client: AdminClient | KafkaConsumer) -> str | None:

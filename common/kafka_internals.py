@@ -10,10 +10,11 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import IncompatibleBrokerVersion, KafkaError
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 
+ASK_AGAIN_MS = 1_000
 NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"  # of a new broker that still speaks an older one's protocol
 
 
@@ -75,7 +76,10 @@ def discard_producer(producer: KafkaProducer) -> None:
 
 
 class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
-    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time."""
+    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time.
+
+    Raises IncompatibleBrokerVersion where the library reports only that time ran out.
+    """
 
     _closed = False  # what its close() checks, and sets only after it has reached a broker
 
@@ -83,8 +87,25 @@ class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has n
         try:
             super().__init__(**options)
         except KafkaError:
-            self.close()
+            try:
+                if hasattr(self, "_manager"):
+                    self._raise_incompatibility()
+            finally:
+                self.close()
             raise
+
+    def _raise_incompatibility(self) -> None:
+        """Ask once more: the library keeps to itself why its question for the brokers failed."""
+        manager = self._manager
+        node_id = manager.cluster.bootstrap_brokers()[0].node_id
+        manager.reset_backoff(node_id)
+        try:
+            answer = manager.call_soon(manager.cluster.refresh_metadata, node_id)
+            manager.run(manager.wait_for, answer, ASK_AGAIN_MS)
+        except IncompatibleBrokerVersion:
+            raise
+        except KafkaError:
+            pass
 
 
 def accept_any_header_names() -> None:

@@ -1,6 +1,6 @@
 """The whole pipeline on a broker of an older Kafka, before topics had ids.
 
-OLD_KAFKA names other versions to test, as in `OLD_KAFKA=2.4.1,2.8.2,3.3.2 ./local.sh test tests/integration -k old_broker`.
+OLD_KAFKA names other versions to test: `OLD_KAFKA=2.4.1,2.8.2,3.3.2 ./local.sh test tests/integration -k old_broker`.
 """
 
 import os
@@ -64,7 +64,9 @@ def test_a_transfer_reaches_the_projection_through_an_older_broker(
         with Service(["-m", "balances"], tmp_path / "balances.log", DATABASE_URL=balances_url, **own) as balances:
             transfer(wallet, 10)
             eventually(lambda: held(balances) == (90, 110), seconds=30)
-            ready = eventually(lambda: consuming if (consuming := ready_of(balances))["consumer"] == "consuming" else None)
+            ready = eventually(
+                lambda: consuming if (consuming := ready_of(balances))["consumer"] == "consuming" else None
+            )
         transfer(wallet, 5)
         with Service(["-m", "balances"], tmp_path / "balances.log", DATABASE_URL=balances_url, **own) as balances:
             eventually(lambda: held(balances) == (85, 115), seconds=30)

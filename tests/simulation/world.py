@@ -336,7 +336,8 @@ class GroupMember:
         self._paused = set()
         self._cluster = SimpleNamespace(
             _lock=nullcontext(),
-            topic_id=lambda topic: "00000000-0000-4000-8000-000000000001", partitions_for_topic=lambda topic: {0}
+            topic_id=lambda topic: "00000000-0000-4000-8000-000000000001",
+            partitions_for_topic=lambda topic: {0},
         )
 
     def poll(self, timeout_ms):

@@ -12,7 +12,7 @@ from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 
 from common import kafka_internals
-from common.kafka import client_options
+from common.kafka import BrokerUnusable, check_version, client_options
 
 NOWHERE = client_options("127.0.0.1:1")  # no broker listens there
 
@@ -87,6 +87,20 @@ def test_an_admin_client_that_reaches_no_broker_leaves_nothing_behind() -> None:
         kafka_internals.AdminClient(**NOWHERE, bootstrap_timeout_ms=100)
 
     assert isinstance(vars(KafkaAdminClient).get("close"), type(lambda: None))
+
+
+@pytest.mark.parametrize("version", [(2, 3), (0, 11), (2,)])
+def test_a_broker_that_is_too_old_is_named(version: tuple[int, ...]) -> None:
+    with pytest.raises(BrokerUnusable) as refused:
+        check_version(version, "kafka:9092")
+
+    number = ".".join(map(str, version))
+    assert str(refused.value) == f"the broker kafka:9092 is of Kafka {number}: Kafka 2.4 or newer is needed"
+
+
+@pytest.mark.parametrize("version", [(2, 4), (2, 7), (3, 3), (4, 3)])
+def test_a_broker_of_a_tested_version_is_accepted(version: tuple[int, ...]) -> None:
+    check_version(version, "kafka:9092")
 
 
 def test_the_patched_batch_is_the_one_that_the_library_makes() -> None:
