@@ -124,7 +124,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
         try:
             return super()._read_msg()
         except UnicodeDecodeError:
-            self._buffer = _Lenient(self._buffer)
+            self._buffer = _Lenient(self._buffer)  # type: ignore[misc, has-type]
             return super()._read_msg()  # from the same place, which moves only once a record is read
 
 

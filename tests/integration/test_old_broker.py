@@ -6,7 +6,7 @@ OLD_KAFKA names other versions to test: `OLD_KAFKA=2.4.1,2.8.2,3.3.2 ./local.sh 
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -84,22 +84,23 @@ def test_a_transfer_reaches_the_projection_through_an_older_broker(
     assert {topic for (topic,) in rows(balances_database, "SELECT topic FROM dead_letters")} == {"accounts", "balances"}
 
 
-@pytest.mark.parametrize("module", ["wallet", "balances"])
 def test_an_advertised_host_that_cannot_be_resolved_is_named_once_in_the_log_and_in_ready(
-    module: str, tmp_path: Path, wallet_url: str, balances_url: str
+    tmp_path: Path, wallet_url: str, balances_url: str
 ) -> None:
-    url = {"wallet": wallet_url, "balances": balances_url}[module]
     problem = "the broker advertises kafka.nowhere.invalid:9092, which cannot be resolved here"
-    with old_broker("2.7.0", tmp_path, advertised="kafka.nowhere.invalid:9092") as address:
-        environment = {"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": address}
-        with Service(["-m", module], tmp_path / "log", **environment) as service:
-            eventually(lambda: ready_of(service)["problems"] == [problem], seconds=10)
-            ready = ready_of(service)
-            named = service.log.read_text().count("kafka.nowhere.invalid")
-            outlast_retries(service)
+    with ExitStack() as stack:
+        address = stack.enter_context(old_broker("2.7.0", tmp_path, advertised="kafka.nowhere.invalid:9092"))
+        services = [
+            stack.enter_context(
+                Service(["-m", module], tmp_path / f"{module}.log", DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=address)
+            )
+            for module, url in (("wallet", wallet_url), ("balances", balances_url))
+        ]
+        for service in services:
+            eventually(lambda service=service: ready_of(service)["problems"] == [problem], seconds=10)
+        outlast_retries(services)
 
-    assert ready["kafka"] == "down"
-    assert named == service.log.read_text().count("kafka.nowhere.invalid") == 1
+    assert [service.log.read_text().count("kafka.nowhere.invalid") for service in services] == [1, 1]
 
 
 @pytest.mark.parametrize("module", ["wallet", "balances"])
@@ -134,7 +135,8 @@ def needed(variable: str) -> str:
     return os.environ.get(variable) or pytest.skip(f"{variable} is not set; ./local.sh test sets it")
 
 
-def outlast_retries(service: Service) -> None:
-    """Wait until the service has tried twice more, which each answer of /ready shows by a later report."""
-    seen = time.monotonic()
-    eventually(lambda: time.monotonic() - seen > 5 and ready_of(service)["kafka"] == "down", seconds=15)
+def outlast_retries(services: list[Service]) -> None:
+    """Wait until each service has tried again a few times: it does so every second at least."""
+    began = time.monotonic()
+    eventually(lambda: time.monotonic() - began > 5, seconds=15)
+    assert all(ready_of(service)["kafka"] == "down" for service in services)
