@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
+from kafka import KafkaConsumer
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
+    IncompatibleBrokerVersion,
     KafkaError,
     KafkaTimeoutError,
     TopicAlreadyExistsError,
@@ -15,13 +17,21 @@ from kafka.errors import (
 )
 
 from common import environment
-from common.kafka_internals import AdminClient
+from common.kafka_internals import AdminClient, broker_version, unresolvable_addresses
 
 log = logging.getLogger("kafka-topics")
 
 # A floor for the protocol's version: with it a client is made at once, broker or none, and connects in the background.
 API_VERSION = (3, 9)
+OLDEST_BROKER = (2, 4)  # of those that are tested; the consumer's static membership needs 2.3
 REACH_MS, REQUEST_MS = 3_000, 3_000  # the library's 30 s would be a silence that looks like a stuck thread
+
+
+class BrokerUnusable(KafkaError):  # type: ignore[misc]  # kafka-python has no types
+    """A broker answers, and cannot serve. Its message names the broker and the reason."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def client_options(bootstrap_servers: str, security: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -55,6 +65,7 @@ class Topics:
 
     def __init__(self, options: dict[str, Any], names: Sequence[str], partitions: int, replication: int) -> None:
         self._options = {**options, "bootstrap_timeout_ms": REACH_MS, "request_timeout_ms": REQUEST_MS}
+        self._servers = ",".join(options["bootstrap_servers"])
         self._names = list(names)
         self._new = {"num_partitions": partitions, "replication_factor": replication}
         self._admin: AdminClient | None = None
@@ -67,12 +78,25 @@ class Topics:
         try:
             if self._admin is None:
                 self._admin = AdminClient(**self._options)
+                check_version(broker_version(self._admin), self._servers)
             for topic in self._admin.describe_topics(self._names):
                 if topic["error_code"] == UnknownTopicOrPartitionError.errno:
                     self._create(self._admin, topic["name"])
-        except KafkaError:
-            self.close()  # this client may wait long before it connects again; a new one does it at once
+        except BrokerUnusable:
+            self.close()
             raise
+        except KafkaError as error:
+            reason = self._reason(error)
+            self.close()  # this client may wait long before it connects again; a new one does it at once
+            if reason:
+                raise BrokerUnusable(reason) from error
+            raise
+
+    def _reason(self, error: Exception) -> str | None:
+        """Why the broker cannot serve, where the library's error does not name it."""
+        if isinstance(error, IncompatibleBrokerVersion):
+            return f"{self._servers} is no Kafka broker that clients can use: {error}"
+        return unresolvable(self._admin) if self._admin else None
 
     def _create(self, admin: AdminClient, topic: str) -> None:
         try:
@@ -125,6 +149,21 @@ class Topics:
         if self._admin is not None:
             self._admin.close()
             self._admin = None
+
+
+def check_version(version: tuple[int, ...], servers: str) -> None:
+    """Raise BrokerUnusable for a broker of a Kafka that is too old."""
+    if version < OLDEST_BROKER:
+        needed = ".".join(map(str, OLDEST_BROKER))
+        raise BrokerUnusable(
+            f"the broker {servers} is of Kafka {'.'.join(map(str, version))}: Kafka {needed} or newer is needed"
+        )
+
+
+def unresolvable(client: AdminClient | KafkaConsumer) -> str | None:
+    """A sentence that names the advertised addresses that cannot be resolved, None where all can be."""
+    addresses = unresolvable_addresses(client)
+    return f"the broker advertises {', '.join(addresses)}, which cannot be resolved here" if addresses else None
 
 
 def ensure_topics(options: dict[str, Any], names: Sequence[str], partitions: int, replication: int) -> None:

@@ -4,14 +4,18 @@ exists.
 An upgrade of the library breaks here, and only here.
 """
 
+import socket
 from collections.abc import Iterable
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import IncompatibleBrokerVersion, KafkaError
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
+
+ASK_AGAIN_MS = 1_000
+NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"  # of a new broker that still speaks an older one's protocol
 
 
 def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
@@ -19,9 +23,12 @@ def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
 
     An admin client would ask the network each time.
     """
-    if consumer._cluster.partitions_for_topic(topic) is None:
-        return None
-    return str(consumer._cluster.topic_id(topic) or "")
+    cluster = consumer._cluster
+    with cluster._lock:  # otherwise a topic may be known whose id is just being taken over
+        if cluster.partitions_for_topic(topic) is None:
+            return None
+        known = str(cluster.topic_id(topic) or "")
+    return "" if known == NO_TOPIC_ID else known
 
 
 def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[str, int]]:
@@ -32,6 +39,27 @@ def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[
     return [
         (topic, number) for topic in topics for number in sorted(consumer._cluster.partitions_for_topic(topic) or ())
     ]
+
+
+def broker_version(client: KafkaAdminClient) -> tuple[int, ...]:
+    """The version of Kafka that the broker's protocol shows, as (2, 7); of a client that has reached it."""
+    return tuple(client._manager.broker_version)
+
+
+def unresolvable_addresses(client: KafkaAdminClient | KafkaConsumer) -> list[str]:
+    """The addresses that the brokers advertise and that cannot be resolved here.
+
+    The library's own error names neither host nor port.
+    """
+    brokers = client._manager.cluster.brokers()
+    return [f"{each.host}:{each.port}" for each in brokers if not _can_be_resolved(each.host, each.port)]
+
+
+def _can_be_resolved(host: str, port: int) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError):
+        return False
 
 
 def request_rejoin(consumer: KafkaConsumer) -> None:
@@ -48,16 +76,36 @@ def discard_producer(producer: KafkaProducer) -> None:
 
 
 class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
-    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time."""
+    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time.
+
+    Raises IncompatibleBrokerVersion where the library reports only that time ran out.
+    """
 
     _closed = False  # what its close() checks, and sets only after it has reached a broker
 
     def __init__(self, **options: Any) -> None:
         try:
             super().__init__(**options)
-        except KafkaTimeoutError:
-            self.close()
+        except KafkaError:
+            try:
+                if hasattr(self, "_manager"):
+                    self._raise_incompatibility()
+            finally:
+                self.close()
             raise
+
+    def _raise_incompatibility(self) -> None:
+        """Ask once more: the library keeps to itself why its question for the brokers failed."""
+        manager = self._manager
+        node_id = manager.cluster.bootstrap_brokers()[0].node_id
+        manager.reset_backoff(node_id)
+        try:
+            answer = manager.call_soon(manager.cluster.refresh_metadata, node_id)
+            manager.run(manager.wait_for, answer, ASK_AGAIN_MS)
+        except IncompatibleBrokerVersion:
+            raise
+        except KafkaError:
+            pass
 
 
 def accept_any_header_names() -> None:
@@ -76,7 +124,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
         try:
             return super()._read_msg()
         except UnicodeDecodeError:
-            self._buffer = _Lenient(self._buffer)
+            self._buffer = _Lenient(self._buffer)  # type: ignore[misc, has-type]
             return super()._read_msg()  # from the same place, which moves only once a record is read
 
 

@@ -16,7 +16,7 @@ def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
 
     Kafka unavailable is no reason: transfers are stored, and their events wait in the outbox.
     """
-    facts: dict[str, Any] = {"status": "ready", "mysql": "up", "kafka": "unknown", "relay": "starting"}
+    facts: dict[str, Any] = {"status": "ready", "mysql": "up", "kafka": "unknown", "relay": "starting", "problems": []}
     try:
         facts.update(database.probe(_facts))
         check_clock(facts.pop("clock"), datetime.now(UTC).replace(tzinfo=None))
@@ -25,7 +25,7 @@ def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
     except ClocksDiffer as error:
         facts.update(status="not ready", failing=str(error))
     relay = status.read()  # now: the probe may have waited for a server that hangs
-    facts.update({name: relay[name] for name in ("kafka", "relay") if name in relay})
+    facts.update({name: relay[name] for name in ("kafka", "relay", "problems") if name in relay})
     if "failing" in relay:
         facts.setdefault("failing", relay["failing"])
     if status.age() > STUCK_SECONDS / 2:

@@ -21,7 +21,7 @@ from common.events.assignment import REQUEST_MS, Assignment, Batch
 from common.events.dead_letters import Parked, UnreadableRecord
 from common.events.offsets import OffsetMoved, Partition
 from common.events.progress import Progress
-from common.kafka import Topics
+from common.kafka import Topics, unresolvable
 from common.kafka_internals import accept_any_header_names, partitions_of, request_rejoin
 from common.mysql import Conflict, Cursor, Database, DatabaseUnavailable
 from common.status import Status
@@ -130,6 +130,7 @@ class Consumer(Generic[E]):
         self.kafka = "unknown"
         self._reads, self._writes_fail = "unknown", False
         self._missing: list[str] = []  # topics
+        self._unresolvable: str | None = None
         known = status.read()
         self._progress = Progress(last_event_at=known.get("last_event_at"))
         self._progress.events.update(known.get("events", {}))
@@ -308,8 +309,11 @@ class Consumer(Generic[E]):
         try:
             ends = self._client.end_offsets([TopicPartition(*each) for each in partitions], timeout_ms=REQUEST_MS)
         except KafkaError:
+            if self.kafka != "down":
+                self._unresolvable = unresolvable(self._client)
             self.kafka = "down"
             return None
+        self._unresolvable = None
         if partitions:  # without any, nothing was asked
             self.kafka = "up"
         return {partition: ends[TopicPartition(*partition)] for partition in partitions}
@@ -339,12 +343,20 @@ class Consumer(Generic[E]):
                 "kafka": self.kafka,
                 "mysql": self.mysql,
                 "positioned": self._positioned,
-                "problems": self._problems + [f"topic {topic} does not exist" for topic in self._missing],
+                "problems": self._all_problems(),
                 **facts,
             }
         )
         states = {"consumer": state, "kafka": self.kafka, "mysql": self.mysql, "stalled": facts["stalled"]}
         self._log_changes({**states, "missing_topics": self._missing}, now)
+
+    def _all_problems(self) -> list[str]:
+        found = [f"topic {topic} does not exist" for topic in self._missing]
+        if self._unresolvable:
+            found.append(self._unresolvable)
+        if any(not stored.topic_id for stored in self.assignment.positions.values()):
+            found.append("the broker has no topic ids: a re-created topic is recognised by its offsets alone")
+        return self._problems + found
 
     def _state(self) -> str:
         if self.kafka == "down":
@@ -367,17 +379,18 @@ def _await_topics(
     stop: StopEvent, options: dict[str, Any], names: Sequence[str], group: Group, status: Status
 ) -> frozenset[str]:
     """Wait for Kafka, create what is missing; give the topics that are compacted."""
-    known, reported = status.read(), False
+    known, reported = status.read(), ""
     with closing(Topics(options, names, group.partitions, group.replication)) as topics:
         while not stop.is_set():
             try:
                 topics.ensure()
                 return topics.compacted()
             except KafkaError as error:
-                status.write({**known, "consumer": "waiting_for_kafka", "kafka": "down", "reason": str(error)[:200]})
-                if not reported:
-                    log.warning("Kafka is unavailable", extra={"reason": str(error)[:200]})
-                reported = True
+                reason = str(error)[:200]
+                status.write({**known, "consumer": "waiting_for_kafka", "kafka": "down", "problems": [reason]})
+                if reason != reported:
+                    log.warning("Kafka is unavailable", extra={"reason": reason})
+                reported = reason
                 stop.wait(RETRY_SECONDS)
     return frozenset()
 

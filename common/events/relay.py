@@ -168,9 +168,8 @@ class Relay:
             extra = {**facts, "reason": reason[:REASON_CHARACTERS]} if reason else facts
             log.log(logging.WARNING if reason else logging.INFO, "relay status changed", extra=extra)
         self._logged = state
-        if reason:
-            facts["failing"] = reason[:REASON_CHARACTERS]
-        self.status.write(facts)
+        problems = [reason[:REASON_CHARACTERS]] if reason else []
+        self.status.write({**facts, **({"failing": problems[0]} if problems else {}), "problems": problems})
 
 
 def relay_batch(connection: Connection, producer: KafkaProducer, limit: int = BATCH_ROWS) -> int:

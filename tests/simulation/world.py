@@ -8,7 +8,7 @@ batch, the consumer's batch, the positions and the folding are the real ones; on
 import json
 import random
 from collections import defaultdict
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -339,7 +339,9 @@ class GroupMember:
         self._positions = {}
         self._paused = set()
         self._cluster = SimpleNamespace(
-            topic_id=lambda topic: "00000000-0000-4000-8000-000000000001", partitions_for_topic=lambda topic: {0}
+            _lock=nullcontext(),
+            topic_id=lambda topic: "00000000-0000-4000-8000-000000000001",
+            partitions_for_topic=lambda topic: {0},
         )
 
     def poll(self, timeout_ms):
