@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pymysql
 from pymysql.constants import CLIENT
 
-from common import mysql_url
+from common import mysql_session, mysql_url
 from common.mysql_errors import (
     PACKET_TOO_LARGE,
     READ_ONLY,
@@ -28,7 +28,6 @@ from common.mysql_url import Address
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
-LOCK_WAIT_SECONDS = 5
 # After so long without a statement MySQL ends the session: a process that hangs in a transaction would keep its rows
 # locked, and the partitions that another consumer takes over from it with them. An idle connection is replaced at its
 # next use; a little earlier, so that MySQL does not end it just as it is used.
@@ -41,23 +40,6 @@ BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 0.002, 0.1
 
 # Microseconds since 1970 by the database's clock.
 CLOCK = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)"
-
-# All that the statements of the services rely on, whatever the server's own defaults are. The comments are MySQL's and
-# MariaDB's own: each of the two servers knows one of the variables.
-SESSION_SQL_MODE = (
-    "ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
-    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-)
-SESSION = (
-    f"SET SESSION time_zone = '+00:00', sql_mode = '{SESSION_SQL_MODE}', autocommit = 1, completion_type = 0,"
-    " foreign_key_checks = 1, unique_checks = 1,"
-    f" innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, lock_wait_timeout = {LOCK_WAIT_SECONDS},"
-    " sql_safe_updates = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, sql_auto_is_null = 0,"
-    " div_precision_increment = 4"
-    " /*!50708 , max_execution_time = 0 */ /*M!100100 , max_statement_time = 0 */"
-)
-# A statement of its own: the variable behind it has another name on MariaDB than on MySQL.
-ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,7 +61,7 @@ class Database:
             "database": self.name,
             "charset": "utf8mb4",
             "collation": "utf8mb4_bin",
-            "autocommit": None,  # SESSION says it
+            "autocommit": None,  # common.mysql_session sets it
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": STATEMENT_SECONDS,
             "write_timeout": STATEMENT_SECONDS,
@@ -232,8 +214,8 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
     def prepare(self, address: Address) -> None:
         self.address = address
         with self.cursor() as cursor:
-            cursor.queue(SESSION)
-            cursor.queue(ISOLATION)
+            for statement in mysql_session.statements():
+                cursor.queue(statement)
             cursor.execute("SELECT @@max_allowed_packet")
             ((packet_bytes,),) = cursor.fetchall()
         self.packet_bytes = packet_bytes

@@ -12,7 +12,7 @@ class Explained:
         key = [column[0] for column in self._cursor.description].index("key")
         self.indexes |= {row[key] for row in self._cursor.fetchall()}
 
-    later = execute
+    queue = execute
 
     def fetchall(self):
         return ()
