@@ -35,7 +35,7 @@ WAIT_TIMEOUT_SECONDS, IDLE_SECONDS = 6, 5
 LIFETIME_SECONDS = (
     30  # then a connection is replaced: after a switch of servers nobody reads from the old one for longer
 )
-CONFLICT_TRIES = 20
+CONFLICT_TRIES, CONFLICT_SECONDS = 20, 5
 BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 0.002, 0.1
 
 # Microseconds since 1970 by the database's clock.
@@ -221,15 +221,12 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
         self.packet_bytes = packet_bytes
 
     def accepts_writes(self) -> bool:
-        """Whether the server takes writes. Raises DatabaseUnavailable for a node of a cluster that is not ready at
-        all."""
+        """Whether the server takes writes. Raises pymysql.MySQLError where it runs no transaction at all."""
         with self.cursor() as cursor:
-            cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep_ready'")
-            ready = cursor.fetchone()
-            cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
-            cluster = cursor.fetchone()
-            if ready and cluster and cluster[1] == "ON" and ready[1] != "ON":
-                raise DatabaseUnavailable("the node is not ready: wsrep_ready is OFF")
+            # A cluster's node that has no quorum or rejects queries still sets and shows variables. wsrep_ready tells
+            # the first case alone; a transaction is refused in both.
+            cursor.queue("BEGIN")
+            cursor.queue("ROLLBACK")
             cursor.execute(
                 "SHOW GLOBAL VARIABLES WHERE Value NOT IN ('OFF', '0') AND Variable_name IN"
                 " ('read_only', 'super_read_only', 'innodb_read_only', 'offline_mode')"
@@ -285,12 +282,17 @@ class Cursor(pymysql.cursors.Cursor):
         return query.encode(self.connection.encoding, "surrogateescape") if isinstance(query, str) else query
 
 
-def repeat_on_conflict(work: Callable[[], T]) -> T:
-    """Call `work()`, one complete transaction, until no other is in its way, CONFLICT_TRIES times at most."""
-    pause = BACKOFF_SECONDS
+def repeat_on_conflict(work: Callable[[], T], seconds: float = CONFLICT_SECONDS) -> T:
+    """Call `work()`, one complete transaction, until no other is in its way.
+
+    CONFLICT_TRIES times at most, and once at most after `seconds`: a conflict may be a lock wait that timed out.
+    """
+    pause, deadline = BACKOFF_SECONDS, time.monotonic() + seconds
     for _ in range(CONFLICT_TRIES - 1):
         with suppress(Conflict):
             return work()
+        if time.monotonic() > deadline:
+            break
         time.sleep(random.uniform(0, pause))  # two that met would otherwise meet again
         pause = min(2 * pause, BACKOFF_LIMIT_SECONDS)
     return work()

@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB server of a test's own: the program that MYSQLD names, on a free port of the loopback interface."""
+"""A MySQL or MariaDB server of a test's own: the program that MYSQLD names, on a free port of 127.0.0.1."""
 
 import os
 import shutil
