@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from common import environment, mysql_url
-from common.mysql import SESSION_SQL_MODE, Connection, Database, DatabaseUnavailable, own_errors
+from common import environment, mysql_session, mysql_url
+from common.mysql import Connection, Database, DatabaseUnavailable, own_errors
 from common.mysql_errors import code_of
 
 RETRY_SECONDS = 1
@@ -97,7 +97,7 @@ def _dbmate(connection: Connection, folder: Path, table: str, command: str) -> N
     # `migrate`, not `up`: that one would create a missing database, with the server's own character set.
     arguments = ["dbmate", "--migrations-dir", str(folder), "--migrations-table", table, "--no-dump-schema", command]
     variables = {"PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")}
-    options = {"sql_mode": f"'{SESSION_SQL_MODE}'", "time_zone": "'+00:00'"}
+    options = mysql_session.dbmate_options(_version(connection))
     if ca := environment.ca_file("MYSQL_SSL_CA"):
         # Go trusts the certificates of this file and of this folder: of no folder, as the services do.
         variables.update(SSL_CERT_FILE=ca, SSL_CERT_DIR=os.devnull)
@@ -113,6 +113,13 @@ def _dbmate(connection: Connection, folder: Path, table: str, command: str) -> N
             log.info("dbmate failed; trying once more, in case another dbmate of an earlier start still runs")
             time.sleep(ORPHAN_SECONDS)
     raise MigrationFailed(f"dbmate could not {command} {folder} (exit code {code}); see dbmate's output above")
+
+
+def _version(connection: Connection) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        ((version,),) = cursor.fetchall()
+    return str(version)
 
 
 def _run(arguments: list[str], variables: dict[str, str]) -> int:

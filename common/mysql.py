@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pymysql
 from pymysql.constants import CLIENT
 
-from common import mysql_url
+from common import mysql_session, mysql_url
 from common.mysql_errors import (
     PACKET_TOO_LARGE,
     READ_ONLY,
@@ -29,36 +29,16 @@ from common.mysql_url import Address
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's own default is to wait for ever
 PROBE_SECONDS = 3  # for a short statement that shows whether the server answers
-LOCK_WAIT_SECONDS = 5
 # After so long without a statement MySQL ends the session: a process that hangs in a transaction would keep its rows
 # locked, and the partitions that another consumer takes over from it with them. An idle connection is replaced at its
 # next use; a little earlier, so that MySQL does not end it just as it is used.
 WAIT_TIMEOUT_SECONDS, IDLE_SECONDS = 6, 5
-LIFETIME_SECONDS = (
-    30  # then a connection is replaced: after a switch of servers nobody reads from the old one for longer
-)
-CONFLICT_TRIES = 20
+LIFETIME_SECONDS = 30  # after a switch of servers nobody reads from the old one for longer
+CONFLICT_TRIES, CONFLICT_SECONDS = 20, 5
 BACKOFF_SECONDS, BACKOFF_LIMIT_SECONDS = 0.002, 0.1
 
 # Microseconds since 1970 by the database's clock.
 CLOCK = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)"
-
-# All that the statements of the services rely on, whatever the server's own defaults are. The comments are MySQL's and
-# MariaDB's own: each of the two servers knows one of the variables.
-SESSION_SQL_MODE = (
-    "ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
-    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
-)
-SESSION = (
-    f"SET SESSION time_zone = '+00:00', sql_mode = '{SESSION_SQL_MODE}', autocommit = 1, completion_type = 0,"
-    " foreign_key_checks = 1, unique_checks = 1,"
-    f" innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, lock_wait_timeout = {LOCK_WAIT_SECONDS},"
-    " sql_safe_updates = 0, sql_big_selects = 1, sql_select_limit = DEFAULT, sql_auto_is_null = 0,"
-    " div_precision_increment = 4"
-    " /*!50708 , max_execution_time = 0 */ /*M!100100 , max_statement_time = 0 */"
-)
-# A statement of its own: the variable behind it has another name on MariaDB than on MySQL.
-ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,7 +60,7 @@ class Database:
             "database": self.name,
             "charset": "utf8mb4",
             "collation": "utf8mb4_bin",
-            "autocommit": None,  # SESSION says it
+            "autocommit": None,  # common.mysql_session sets it
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": CONNECT_SECONDS,  # until `prepare` is done: a server that hangs still accepts connections
             "write_timeout": STATEMENT_SECONDS,
@@ -240,8 +220,8 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
     def prepare(self, address: Address) -> None:
         self.address = address
         with self.cursor() as cursor:
-            cursor.queue(SESSION)
-            cursor.queue(ISOLATION)
+            for statement in mysql_session.statements():
+                cursor.queue(statement)
             cursor.execute("SELECT @@max_allowed_packet")
             ((packet_bytes,),) = cursor.fetchall()
         self.packet_bytes = packet_bytes
@@ -257,15 +237,12 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
             self._read_timeout = STATEMENT_SECONDS
 
     def accepts_writes(self) -> bool:
-        """Whether the server takes writes. Raises DatabaseUnavailable for a node of a cluster that is not ready at
-        all."""
+        """Whether the server takes writes. Raises pymysql.MySQLError where it runs no transaction at all."""
         with self.cursor() as cursor:
-            cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep_ready'")
-            ready = cursor.fetchone()
-            cursor.execute("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'")
-            cluster = cursor.fetchone()
-            if ready and cluster and cluster[1] == "ON" and ready[1] != "ON":
-                raise DatabaseUnavailable("the node is not ready: wsrep_ready is OFF")
+            # A cluster's node that has no quorum or rejects queries still sets and shows variables. wsrep_ready tells
+            # the first case alone; a transaction is refused in both.
+            cursor.queue("BEGIN")
+            cursor.queue("ROLLBACK")
             cursor.execute(
                 "SHOW GLOBAL VARIABLES WHERE Value NOT IN ('OFF', '0') AND Variable_name IN"
                 " ('read_only', 'super_read_only', 'innodb_read_only', 'offline_mode')"
@@ -321,12 +298,17 @@ class Cursor(pymysql.cursors.Cursor):
         return query.encode(self.connection.encoding, "surrogateescape") if isinstance(query, str) else query
 
 
-def repeat_on_conflict(work: Callable[[], T]) -> T:
-    """Call `work()`, one complete transaction, until no other is in its way, CONFLICT_TRIES times at most."""
-    pause = BACKOFF_SECONDS
+def repeat_on_conflict(work: Callable[[], T], seconds: float = CONFLICT_SECONDS) -> T:
+    """Call `work()`, one complete transaction, until no other is in its way.
+
+    CONFLICT_TRIES times at most, and once at most after `seconds`: a conflict may be a lock wait that timed out.
+    """
+    pause, deadline = BACKOFF_SECONDS, time.monotonic() + seconds
     for _ in range(CONFLICT_TRIES - 1):
         with suppress(Conflict):
             return work()
+        if time.monotonic() > deadline:
+            break
         time.sleep(random.uniform(0, pause))  # two that met would otherwise meet again
         pause = min(2 * pause, BACKOFF_LIMIT_SECONDS)
     return work()

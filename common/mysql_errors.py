@@ -1,7 +1,8 @@
 """What an error of MySQL or MariaDB means to a service: an outage, a conflict, or a fault of the statement.
 
 The class of a PyMySQL error does not tell: an unknown column (1054) is an OperationalError as a lost connection
-(2013) is. The codes do. They were provoked on MySQL 9.7 and MariaDB 10.11, or read in the servers' lists of errors.
+(2013) is. The codes do. Most were provoked on MySQL 9.7 and MariaDB 10.11 (see tests/unit/test_mysql_errors.py), the
+others read in the servers' lists of errors.
 """
 
 from collections.abc import Iterator
@@ -28,12 +29,16 @@ CONFLICTS = frozenset(
 # The server says that it does not write: another server, or the same one later, may.
 READ_ONLY = frozenset(
     {
+        1015,  # cannot lock a file (MySQL, with innodb_read_only)
+        1036,  # table is read-only (MariaDB with innodb_read_only, both with innodb_force_recovery)
         1047,  # node of a cluster that is not ready ("unknown command")
         1290,  # running with --read-only
         1792,  # read-only transaction
         1836,  # read-only mode
         1874,  # InnoDB is in read-only mode
+        1881,  # InnoDB is in recovery mode
         3100,  # replication hook: no majority
+        3989,  # schema is read-only
     }
 )
 
@@ -41,6 +46,7 @@ READ_ONLY = frozenset(
 OUTAGES = READ_ONLY | frozenset(
     {
         *range(2000, 2062),  # what the client finds: cannot connect, connection lost, handshake failed …
+        1016,  # cannot open a file
         1021,  # disk full
         1026,  # error writing a file
         1030,  # error from the storage engine
@@ -71,6 +77,7 @@ OUTAGES = READ_ONLY | frozenset(
         1969,  # statement took longer than the server allows (MariaDB)
         3024,  # statement took longer than the server allows (MySQL)
         3032,  # server is in offline mode
+        3675,  # disk full, said of a new table
         3168,  # server is not available, try another one
         4031,  # server ended the idle connection
     }

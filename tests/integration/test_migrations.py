@@ -93,11 +93,12 @@ def test_every_migration_goes_down_and_up_again(service, url, database):
     assert schema(database) == before
 
 
-def test_every_table_names_its_character_set(service):  # a server's own may be another
+def test_every_table_names_its_engine_row_format_and_character_set(service):  # a server's own may be others
     statements = [file.read_text(encoding="utf-8") for file in files(service, "migrations")]
 
     tables_made = [statement for statement in statements if "CREATE TABLE" in statement]
-    assert [made for made in tables_made if "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" not in made] == []
+    options = "ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    assert [made for made in tables_made if options not in made] == []
 
 
 def test_migrating_twice_changes_nothing(service, url):
@@ -137,7 +138,7 @@ def test_a_sigkill_in_the_middle_does_not_block_the_next_start(service, url, dat
 
 
 SLOW_MIGRATION = """-- migrate:up
-CREATE TABLE IF NOT EXISTS slow AS SELECT SLEEP(3) AS slept;
+CREATE TABLE IF NOT EXISTS slow (slept INT PRIMARY KEY) AS SELECT SLEEP(3) AS slept;
 
 -- migrate:down
 DROP TABLE slow;
@@ -178,7 +179,7 @@ def test_a_migration_that_was_done_but_not_noted_is_no_obstacle(service, url, da
 def test_a_broken_off_migration_ends_with_its_own_words_and_without_the_password(service, url, database):
     run_verb(service, url, "migrate")
     execute(database, "DROP TABLE schema_migrations")
-    execute(database, "CREATE TABLE schema_migrations (not_what_dbmate_expects INT)")
+    execute(database, "CREATE TABLE schema_migrations (not_what_dbmate_expects INT PRIMARY KEY)")
 
     refused = run_verb(service, url, "migrate")
     tables.drop_all(database)

@@ -10,8 +10,9 @@ import pytest
 
 from common.events.idempotency import IdempotencyKeys, Key, KeyReused, Response, StillInProgress
 from common.events.outbox import Event, Outbox
-from common.mysql import CLOCK, LOCK_WAIT_SECONDS, Conflict, Database
+from common.mysql import CLOCK, Conflict, Database
 from common.mysql_errors import CHECK_VIOLATED
+from common.mysql_session import LOCK_WAIT_SECONDS
 from tests.eventually import eventually
 from tests.integration.explained import Explained
 from tests.integration.tables import execute, rows, value
@@ -133,10 +134,10 @@ def oldest(cursor):
 
 
 def append(cursor, *payloads):
-    """Events in the outbox; give the id of the first."""
+    """Put events into the outbox; give their ids. Those of a cluster are not consecutive."""
     Outbox(cursor).add([Event("any", "a", payload, 7) for payload in payloads], "request 7")
-    cursor.execute("SELECT MAX(id) FROM outbox")
-    return cursor.fetchone()[0] - len(payloads) + 1
+    cursor.execute("SELECT id FROM outbox ORDER BY id DESC LIMIT %s", (len(payloads),))
+    return sorted(event_id for (event_id,) in cursor.fetchall())
 
 
 @pytest.mark.parametrize("statement", [lock, save_balances, oldest])
@@ -152,13 +153,13 @@ def test_a_small_table_too_is_read_by_its_key_lest_strangers_rows_be_waited_for(
 
 def test_removing_what_was_acknowledged_does_not_wait_for_a_row_that_is_not_yet_committed(bank):
     with bank.transaction() as cursor:
-        first = append(cursor, "{}", "{}", "{}")
+        acknowledged = append(cursor, "{}", "{}", "{}")
 
     with closing(bank.connect()) as other, other.cursor() as open_cursor, bank.transaction() as cursor:
         other.begin()
         append(open_cursor, "{}")
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
-        Outbox(cursor).remove([first, first + 1, first + 2])
+        Outbox(cursor).remove(acknowledged)
         cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}")
 
     assert rows(bank, "SELECT id FROM outbox") == ()

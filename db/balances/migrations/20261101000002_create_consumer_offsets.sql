@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS consumer_offsets (
     next_offset     BIGINT UNSIGNED NOT NULL,
     history_gone_at DATETIME(6)     NULL,
     PRIMARY KEY (topic, partition_id)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- migrate:down
 DROP TABLE IF EXISTS consumer_offsets;

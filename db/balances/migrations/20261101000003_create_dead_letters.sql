@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     PRIMARY KEY (id),
     UNIQUE KEY dead_letters_record (topic_id, partition_id, record_offset),
     KEY dead_letters_by_state (state, settled_at)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- migrate:down
 DROP TABLE IF EXISTS dead_letters;

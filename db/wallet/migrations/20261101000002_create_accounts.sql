@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS accounts (
     PRIMARY KEY (id),
     CONSTRAINT accounts_client FOREIGN KEY (client_id) REFERENCES clients (id),
     CONSTRAINT accounts_balance_not_negative CHECK (balance >= 0)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- migrate:down
 DROP TABLE IF EXISTS accounts;

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS transactions (
     PRIMARY KEY (id),
     CONSTRAINT transactions_from FOREIGN KEY (account_id_from) REFERENCES accounts (id),
     CONSTRAINT transactions_to FOREIGN KEY (account_id_to) REFERENCES accounts (id)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- migrate:down
 DROP TABLE IF EXISTS transactions;

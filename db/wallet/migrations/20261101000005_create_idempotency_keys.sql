@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     created_at      DATETIME(6)       NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
     PRIMARY KEY (scope, idempotency_key),
     KEY idempotency_keys_by_age (created_at)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- migrate:down
 DROP TABLE IF EXISTS idempotency_keys;

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS leases (
     holder     CHAR(36)    NOT NULL,
     expires_at DATETIME(6) NOT NULL,
     PRIMARY KEY (name)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- migrate:down
 DROP TABLE IF EXISTS leases;

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS known_server (
     server     VARCHAR(64) NOT NULL,
     changed_at DATETIME(6) NULL,
     PRIMARY KEY (one)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- migrate:down
 DROP TABLE IF EXISTS known_server;
