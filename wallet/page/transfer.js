@@ -64,8 +64,8 @@ export class TransferForm {
   }
 
   #showAmountProblem(problem) {
-    const text = $("amount").value.trim(), digits = text.replace(/[.,]/, "");
-    const values = {text, thousands: digits, decimals: shown(Number(text.replace(",", ".")))};
+    const text = $("amount").value.trim();
+    const values = {text, thousands: text.replace(/[.,]/, ""), decimals: text.slice(0, -1)}; // 1,500: 1500 or 1,50
     setText($("amount-problem"), problem && say(`amount_${problem}`, values), false);
     $("amount").setAttribute("aria-invalid", Boolean(problem));
   }
