@@ -23,26 +23,26 @@ function item({account_id: id, balance, updated_at: changed}) {
   return {id, balance, changed, version: changed, search: plain(id)};
 }
 
-const announceRequired = facts => facts.announce_required ?? facts.announce_needed;
-
 function showFacts(facts) {
-  const {mysql, kafka, consumer, lag, last_event_seconds: seconds, parked} = facts, announce = announceRequired(facts);
+  const {mysql, kafka, consumer, lag, last_event_seconds: seconds, parked, announce_required: announce} = facts;
   const set = (id, ...text) => setText(document.getElementById(id), ...text);
   const number = value => value?.toLocaleString(locale) ?? say("unknown");
-  set("mysql", word(mysql), mysql !== "down");
+  set("mysql", word(mysql), !["down", "read_only"].includes(mysql));
   set("kafka", word(kafka), kafka !== "down");
-  set("consumer", word(consumer), ["consuming", "follows", "starting"].includes(consumer));
+  set("consumer", word(consumer), ["consuming", "starting"].includes(consumer));
   set("lag", number(lag));
   set("event", typeof seconds === "number" ? ago(seconds) : say("no_event"));
   set("parked", number(parked), !parked);
-  set("announcement", announce === undefined ? say("unknown") : say(announce ? "yes" : "no"), !announce);
+  set("announcement", announce === undefined ? say("unknown") : say(announce ? "required" : "not_required"), !announce);
 }
 
 function warning(facts) {
   if (facts.mysql === "down") return say("mysql_down");
   if (facts.kafka === "down") return say("kafka_down");
-  if (announceRequired(facts)) return say("announce_required");
-  return facts.failing ? say("failing", {reason: facts.failing}) : "";
+  if (facts.mysql === "read_only") return say("mysql_read_only");
+  if (facts.announce_required) return say("announce_required");
+  const reason = facts.failing ?? facts.problems?.[0];
+  return reason ? say("failing", {reason}) : "";
 }
 
 poll(stateStep(showFacts, warning), listStep(() => balances.readNext().then(() => table.show()), warning));

@@ -16,8 +16,8 @@ export const texts = {
     more: "Show more",
     count: "{shown} of {found}",
     truncated: "The page holds the first {most} only. The API lists all of them.",
-    yes: "yes",
-    no: "no",
+    required: "required",
+    not_required: "not required",
     unknown: "unknown",
   },
   pt: {
@@ -34,8 +34,8 @@ export const texts = {
     more: "Mostrar mais",
     count: "{shown} de {found}",
     truncated: "A página guarda só os primeiros {most}. A API lista todos.",
-    yes: "sim",
-    no: "não",
+    required: "necessário",
+    not_required: "não necessário",
     unknown: "desconhecido",
     // Values of /ready. English shows them as the service writes them.
     up: "ativo",

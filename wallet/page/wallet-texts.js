@@ -2,8 +2,8 @@
 export const texts = {
   en: {
     relay: "Relay",
-    outbox: "Events in the outbox",
-    announcement: "Announcement required",
+    outbox: "Outbox (events)",
+    announcement: "Announcement",
     mysql_down: "MySQL is down. Nothing can be read or changed.",
     kafka_down: "Kafka is down. Transfers continue; their events wait in the outbox.",
     announce_required: "The database server has changed. Run `entrypoint.sh wallet announce`.",
@@ -39,8 +39,8 @@ export const texts = {
   },
   pt: {
     relay: "Relay",
-    outbox: "Eventos na outbox",
-    announcement: "Anúncio necessário",
+    outbox: "Outbox (eventos)",
+    announcement: "Anúncio",
     mysql_down: "O MySQL está indisponível. Nada pode ser lido nem alterado.",
     kafka_down: "O Kafka está indisponível. As transferências continuam; os eventos esperam na outbox.",
     announce_required: "O servidor do banco de dados mudou. Execute `entrypoint.sh wallet announce`.",

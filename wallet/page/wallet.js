@@ -34,7 +34,7 @@ function showFacts({mysql, kafka, relay, outbox_rows: rows, announce_required: a
   set("kafka", word(kafka), kafka !== "down");
   set("relay", word(relay), ["leader", "standby", "starting"].includes(relay));
   set("outbox", rows?.toLocaleString(locale) ?? say("unknown"));
-  set("announcement", announce === undefined ? say("unknown") : say(announce ? "yes" : "no"), !announce);
+  set("announcement", announce === undefined ? say("unknown") : say(announce ? "required" : "not_required"), !announce);
 }
 
 function warning(facts) {
