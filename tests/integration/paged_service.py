@@ -55,7 +55,9 @@ class PagedService:
 
     def _list(self) -> dict[str, Any]:
         after, limit = page()
-        following = sorted((item for item in self.items if item[self._id] > after), key=lambda item: str(item[self._id]))
+        following = sorted(
+            (item for item in self.items if item[self._id] > after), key=lambda item: str(item[self._id])
+        )
         more = len(following) >= limit
         return {self._field: following[:limit], "next": following[limit - 1][self._id] if more else None}
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from bottle import HTTPResponse
@@ -34,7 +35,9 @@ def window(tab: browser.Browser) -> Iterator[browser.Browser]:
 
 
 def sample(name: str, number: int) -> dict[str, object]:
-    return account(f"a{number:04}", f"Client {number:04}", 100.0) if name == "wallet" else balance(f"a{number:04}", 100.0)
+    return (
+        account(f"a{number:04}", f"Client {number:04}", 100.0) if name == "wallet" else balance(f"a{number:04}", 100.0)
+    )
 
 
 @BOTH
@@ -111,7 +114,7 @@ def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is
         hidden = list(window.requests)
         window.show(other)
 
-        assert all(later - earlier > 0.4 for earlier, later in zip(times, times[1:], strict=False)), times
+        assert all(later - earlier > 0.4 for earlier, later in pairwise(times)), times
         assert hidden == []
         eventually(lambda: window.requests)
 
