@@ -160,7 +160,7 @@ def test_the_page_of_balances_says_that_kafka_is_down_and_shows_what_is_known(se
     eventually(lambda: window.text("#kafka") == "down", seconds=20)
     eventually(lambda: "Kafka is down" in window.text("#state"))
 
-    assert "<i>ana</i>" in window.text("tbody")  # as text
+    eventually(lambda: "<i>ana</i>" in window.text("tbody"))  # as text
 
 
 def test_the_wallets_page_shows_names_as_text_and_goes_on_without_kafka(services, window, ana):
