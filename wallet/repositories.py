@@ -14,7 +14,7 @@ T = TypeVar("T")
 # The accounts come first: started from the clients, MySQL would read and sort all of them for one page.
 _WITH_CLIENT = (
     "SELECT accounts.id, client_id, balance, accounts.created_at, sequence, clients.name"
-    " FROM accounts STRAIGHT_JOIN clients ON clients.id = client_id"
+    " FROM accounts FORCE INDEX (PRIMARY) STRAIGHT_JOIN clients FORCE INDEX (PRIMARY) ON clients.id = client_id"
 )
 
 
