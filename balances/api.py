@@ -13,7 +13,7 @@ from common.documents import serve_documents
 from common.json_api import BadRequest, json_app, json_line, number, page, query, rfc3339, serve_health
 from common.runner import THREADS
 
-PAGE = Path(__file__).with_name("page.html")
+PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "balances.openapi.json"
 
 WAIT_SECONDS = 1.0  # the longest a reader waits for a sequence

@@ -1,42 +1,71 @@
-"""What a service shows of itself: its page and the description of its API, each read once, at the start."""
+"""The documents of a service: its page with the files of the page, and its API description. Read once, at the start."""
 
-import base64
 import hashlib
-import re
+from pathlib import Path
 
-from bottle import HTTPResponse
+from bottle import Bottle, HTTPError, HTTPResponse, request
+
+SHARED_FILES = Path(__file__).with_name("page")
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+# The page runs and shows only files of its own service, and sends requests only to that service. No inline code.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
-def serve_documents(app, page, description):
-    """Answer GET / with the HTML file `page`, and GET /openapi.json with the file `description`."""
-    html = page.read_text(encoding="utf-8")
-    page_headers = {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": _policy(html),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
+def serve_documents(app: Bottle, folder: Path, description: Path) -> None:
+    """Serve `folder`/index.html at /, its other files and the shared ones at /static/NAME, and /openapi.json.
+
+    The page and its files are public, as they hold no data: the page asks for the token that the API requires.
+    """
+    files = {
+        path.name: _File(path)
+        for source in (SHARED_FILES, folder)
+        for path in sorted(source.iterdir())
+        if path.suffix in _TYPES
     }
+    page = files.pop("index.html")
     openapi = description.read_bytes()
 
     @app.get("/", open_to_all=True)
-    def get_page():
-        return HTTPResponse(html, 200, page_headers)
+    def get_page() -> HTTPResponse:
+        return page.response()
+
+    @app.get("/static/<name>", open_to_all=True)
+    def get_file(name: str) -> HTTPResponse:
+        if name not in files:
+            raise HTTPError(404, f"Not found: /static/{name}")
+        return files[name].response()
 
     @app.get("/openapi.json")
-    def get_description():
+    def get_description() -> HTTPResponse:
         return HTTPResponse(openapi, 200, {"Content-Type": "application/json"})
 
 
-def _policy(html):
-    """The page's own script and style run, told by their hashes, and talk to its own service: nothing else does."""
+class _File:
+    """A file in memory. `no-cache` lets a browser keep it, but it asks each time whether the file has changed."""
 
-    def hashes(tag):
-        blocks = re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        digests = (hashlib.sha256(block.encode("utf-8")).digest() for block in blocks)
-        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    def __init__(self, path: Path) -> None:
+        self._body = path.read_bytes()
+        self._headers = {
+            "Content-Type": _TYPES[path.suffix],
+            "Content-Security-Policy": _POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-cache",
+            "ETag": f'"{hashlib.blake2b(self._body, digest_size=16).hexdigest()}"',
+        }
 
-    return (
-        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; img-src data:;"
-        " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+    def response(self) -> HTTPResponse:
+        """The file, or 304 for a browser that has this version."""
+        known = request.environ.get("HTTP_IF_NONE_MATCH", "")
+        if known == "*" or self._headers["ETag"] in known:
+            return HTTPResponse(b"", 304, self._headers)
+        return HTTPResponse(self._body, 200, self._headers)

@@ -49,7 +49,7 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {
     SequenceFromTheFuture: 503,
 }
 
-PAGE = Path(__file__).with_name("page.html")
+PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "wallet.openapi.json"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -117,14 +117,14 @@ def _add_queries(app: Bottle, database: Database) -> None:
 
     @app.get("/accounts/<account_id:id>")
     def get_account(account_id: str) -> dict[str, Any]:
-        return _account_body(database.read(_account, account_id))
+        return _account_body(*database.read(_account, account_id))
 
     @app.get("/accounts")
     def get_accounts() -> dict[str, Any]:
         after, limit = page()
         accounts = database.read(_accounts, after, limit)
-        following = accounts[-1].id if len(accounts) == limit else None
-        return {"accounts": [_account_body(account) for account in accounts], "next": following}
+        following = accounts[-1][0].id if len(accounts) == limit else None
+        return {"accounts": [_account_body(*each) for each in accounts], "next": following}
 
     @app.get("/transactions/<transaction_id:id>")
     def get_transaction(transaction_id: str) -> dict[str, Any]:
@@ -153,10 +153,11 @@ def _created_transaction(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def _account_body(account: Account) -> dict[str, Any]:
+def _account_body(account: Account, client_name: str) -> dict[str, Any]:
     return {
         "id": account.id,
         "client_id": account.client_id,
+        "client_name": client_name,
         "balance": number(account.balance),
         "created_at": rfc3339(account.created_at),
     }
@@ -166,12 +167,12 @@ def _client(cursor: Cursor, client_id: str) -> Client:
     return ClientRepository(cursor).find(client_id)
 
 
-def _account(cursor: Cursor, account_id: str) -> Account:
-    return AccountRepository(cursor).find(account_id)
+def _account(cursor: Cursor, account_id: str) -> tuple[Account, str]:
+    return AccountRepository(cursor).find_with_client(account_id)
 
 
-def _accounts(cursor: Cursor, after: str, limit: int) -> list[Account]:
-    return AccountRepository(cursor).page(after, limit)
+def _accounts(cursor: Cursor, after: str, limit: int) -> list[tuple[Account, str]]:
+    return AccountRepository(cursor).page_with_clients(after, limit)
 
 
 def _transaction(cursor: Cursor, transaction_id: str) -> Transaction:

@@ -144,7 +144,7 @@ def test_accounts_are_listed_page_by_page(wallet):
     third = wallet("GET", f"/accounts?limit=1&after={second['next']}").json()
 
     assert [account["id"] for account in first["accounts"] + second["accounts"]] == ["a", "b"]
-    assert list(first["accounts"][0]) == ["id", "client_id", "balance", "created_at"]
+    assert list(first["accounts"][0]) == ["id", "client_id", "client_name", "balance", "created_at"]
     assert third == {"accounts": [], "next": None}
 
 

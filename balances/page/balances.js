@@ -1,0 +1,48 @@
+// The page of Balances: how far the service has read, and the balances, the last that changed first.
+import {List, Table, plain} from "./list.js";
+import {formatMoney} from "./money.js";
+import {poll} from "./service.js";
+import {listStep, setText, stateStep} from "./state.js";
+import {texts} from "./balances-texts.js";
+import {addTexts, ago, fillTexts, locale, say, word} from "./texts.js";
+
+addTexts(texts);
+fillTexts();
+
+const balances = new List("/balances", page => page.balances.map(item));
+const table = new Table(balances, {
+  order: (one, other) => (one.changed < other.changed) - (one.changed > other.changed) || (one.id < other.id ? -1 : 1),
+  cells: ({id, balance, changed}) => [
+    [id], formatMoney(balance, locale), ago((Date.now() - Date.parse(changed)) / 1000),
+  ],
+  empty: "no_balances",
+  nothingFound: "no_balance_found",
+});
+
+function item({account_id: id, balance, updated_at: changed}) {
+  return {id, balance, changed, version: changed, search: plain(id)};
+}
+
+function showFacts(facts) {
+  const {mysql, kafka, consumer, lag, last_event_seconds: seconds, parked, announce_required: announce} = facts;
+  const set = (id, ...text) => setText(document.getElementById(id), ...text);
+  const number = value => value?.toLocaleString(locale) ?? say("unknown");
+  set("mysql", word(mysql), !["down", "read_only"].includes(mysql));
+  set("kafka", word(kafka), kafka !== "down");
+  set("consumer", word(consumer), ["consuming", "starting"].includes(consumer));
+  set("lag", number(lag));
+  set("event", typeof seconds === "number" ? ago(seconds) : say("no_event"));
+  set("parked", number(parked), !parked);
+  set("announcement", announce === undefined ? say("unknown") : say(announce ? "required" : "not_required"), !announce);
+}
+
+function warning(facts) {
+  if (facts.mysql === "down") return say("mysql_down");
+  if (facts.kafka === "down") return say("kafka_down");
+  if (facts.mysql === "read_only") return say("mysql_read_only");
+  if (facts.announce_required) return say("announce_required");
+  const reason = facts.failing ?? facts.problems?.[0];
+  return reason ? say("failing", {reason}) : "";
+}
+
+poll(stateStep(showFacts, warning), listStep(() => balances.readNext().then(() => table.show()), warning));

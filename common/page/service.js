@@ -1,0 +1,71 @@
+// Requests to the service of the page: at most two a second, with the token where one is required.
+import {say} from "./texts.js";
+
+const SPACING_MS = 500;
+const RESPONSE_MS = 4000; // the page says within 5 s that a service does not answer
+const POLL_MS = 1000;
+
+const login = document.getElementById("login");
+const field = document.getElementById("token");
+let earliest = 0; // when the next request may start
+
+export const sleep = ms => new Promise(done => setTimeout(done, ms));
+
+// A response that is no success; its message is a sentence for the page.
+export class Problem extends Error {}
+
+// No response, or not in time, or not from the service: a proxy, for one, answers in HTML.
+export class Unreachable extends Error {}
+
+export async function ask(path, {timeout = RESPONSE_MS, headers = {}, ...options} = {}) {
+  const now = performance.now(), start = Math.max(now, earliest);
+  earliest = start + SPACING_MS;
+  if (start > now) await sleep(start - now);
+  const token = sessionStorage.getItem("token");
+  if (token) headers = {...headers, Authorization: `Bearer ${token}`};
+  const request = fetch(path, {cache: "no-store", headers, signal: AbortSignal.timeout(timeout), ...options});
+  const response = await request.catch(cause => { throw new Unreachable(path, {cause}); });
+  if (path !== "/ready") { // that one is public, and knows nothing of the token
+    const refused = response.status === 401;
+    login.hidden = !refused;
+    if (refused) throw new Problem(tokenProblem(token ? "token_refused" : "token_required"));
+  }
+  return response;
+}
+
+export async function read(path) {
+  const response = await ask(path);
+  if (!response.ok) throw new Problem(say("failed", {path: path.split("?")[0], status: response.status}));
+  return body(response);
+}
+
+export function body(response) {
+  return response.json().catch(cause => { throw new Unreachable(response.url, {cause}); });
+}
+
+// Takes the steps in turn for as long as the page is open, one a second: each sends one request. A hidden page sends none.
+export async function poll(...steps) {
+  for (;;) for (const step of steps) {
+    await visible();
+    await step().catch(reportError); // an error of the page itself: the console shows it, and the page goes on
+    await sleep(POLL_MS);
+  }
+}
+
+function visible() {
+  if (!document.hidden) return undefined;
+  return new Promise(done => document.addEventListener("visibilitychange", done, {once: true})).then(visible);
+}
+
+function tokenProblem(name) {
+  return document.getElementById("token-problem").textContent = say(name);
+}
+
+login.addEventListener("submit", event => {
+  event.preventDefault();
+  const token = field.value.trim();
+  // A header cannot carry anything else: the browser would fail as if the service did not answer.
+  if (!/^[\x21-\x7e]+$/.test(token)) return void tokenProblem("token_characters");
+  sessionStorage.setItem("token", token);
+  document.getElementById("token-problem").textContent = "";
+});

@@ -1,0 +1,324 @@
+"""What both pages show of each list and each state that a service can have, in a real browser."""
+
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from axe_core_python.base import AXE_SCRIPT
+from bottle import HTTPResponse
+
+from common.json_api import problem
+from tests import browser
+from tests.eventually import eventually
+from tests.integration.paged_service import PagedService, account, balance
+
+pytestmark = pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium")
+
+BOTH = pytest.mark.parametrize("name", ["wallet", "balances"])
+STATE_SECONDS = 5  # a page says within this that something is down
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
+    with browser.Browser(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+@pytest.fixture
+def window(tab: browser.Browser) -> Iterator[browser.Browser]:
+    """The browser in English; all that a test leaves in it is undone."""
+    tab.prefer("en-US,en")
+    tab.resize(900, 900)
+    yield tab
+    tab.open("about:blank")
+    tab.errors.clear()
+
+
+def sample(name: str, number: int) -> dict[str, object]:
+    return (
+        account(f"a{number:04}", f"Client {number:04}", 100.0) if name == "wallet" else balance(f"a{number:04}", 100.0)
+    )
+
+
+@BOTH
+def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, 1), sample(name, 2)]
+        window.open(service.url)
+        eventually(lambda: "a0002" in window.text("tbody"))
+
+        service.items = [sample(name, 1)]
+
+        eventually(lambda: "a0002" not in window.text("main"))
+        assert "a0001" in window.text("tbody")
+        if name == "wallet":
+            assert "0002" not in window.run("document.querySelector('#to').innerHTML")
+
+
+@BOTH
+def test_an_empty_list_says_that_it_is_empty(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        window.open(service.url)
+
+        eventually(lambda: "There is no" in window.text("#note"))
+        service.items = [sample(name, 1)]
+        eventually(lambda: window.text("#note") == "")
+
+
+@BOTH
+@pytest.mark.parametrize("dependency", ["mysql", "kafka"])
+def test_the_page_says_within_seconds_that_a_dependency_is_down_and_back_up(
+    window: browser.Browser, name: str, dependency: str
+) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, 1)]
+        window.open(service.url)
+        eventually(lambda: window.text("#state") == "Ready")
+
+        service.facts[dependency] = "down"
+        eventually(lambda: window.text(f"#{dependency}") == "down", STATE_SECONDS)
+        assert f"{dependency} is down" in window.text("#state").lower()
+
+        service.facts[dependency] = "up"
+        eventually(lambda: window.text(f"#{dependency}") == "up", STATE_SECONDS)
+        assert window.text("#state") == "Ready"
+
+
+@BOTH
+def test_the_page_says_that_an_announcement_is_required(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        service.facts["announce_required"] = True
+        window.open(service.url)
+
+        eventually(lambda: "wallet announce" in window.text("#state"))
+        assert window.text("#announcement") == "required"
+
+
+@BOTH
+def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is_hidden(
+    window: browser.Browser, name: str
+) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, number) for number in range(500)]
+        window.open(service.url)
+        eventually(lambda: "of 500" in window.text("#note"))
+
+        window.requests.clear()
+        eventually(lambda: len(window.requests) >= 6)
+        times = [moment for moment, _ in window.requests]
+        other = window.hide()
+        eventually(lambda: window.run("document.hidden"))
+        time.sleep(1.5)  # what had begun before the page was hidden comes to its end
+        window.requests.clear()
+        time.sleep(3)
+        hidden = list(window.requests)
+        window.show(other)
+
+        assert all(later - earlier > 0.4 for earlier, later in pairwise(times)), times
+        assert hidden == []
+        eventually(lambda: window.requests)
+
+
+@BOTH
+def test_500_items_are_shown_in_parts_and_each_is_found_by_search(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, number) for number in range(500)]
+        window.open(service.url)
+        eventually(lambda: window.run("document.querySelectorAll('tbody tr').length") == 50)
+
+        window.click("#more")
+        assert window.run("document.querySelectorAll('tbody tr').length") == 100
+        window.fill("#search", "A0499")
+
+        assert window.run("document.querySelectorAll('tbody tr').length") == 1
+        assert "a0499" in window.text("tbody")
+        window.fill("#search", "<nobody>")
+        assert "contains “<nobody>”" in window.text("#note")
+
+
+@BOTH
+def test_more_items_than_one_response_holds_are_read_page_by_page(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, number) for number in range(2500)]
+        window.open(service.url)
+
+        eventually(lambda: "of 2,500" in window.text("#note"), 20)
+        service.items = service.items[:-1]
+        eventually(lambda: "of 2,499" in window.text("#note"), 20)
+
+
+def test_an_account_is_found_by_its_name_without_accents(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account("a1", "João Gonçalves", 1), account("a2", "Ana Souza", 1)]
+        window.open(service.url)
+        eventually(lambda: "Ana" in window.text("tbody"))
+
+        window.fill("#search", "joao GONC")
+
+        assert window.run("document.querySelectorAll('tbody tr').length") == 1
+
+
+def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account(f"a{number:04}", "Empty", 0) for number in range(500)] + [account("z", "Zoe", 5)]
+        window.open(service.url)
+        eventually(lambda: window.text("tbody"))
+
+        assert window.text("tbody tr").startswith("Zoe")
+        assert window.run("[...document.querySelectorAll('#from option')].map(option => option.value)") == ["z"]
+        assert "5.00" in window.text("#from-balance")
+
+
+def test_the_two_accounts_of_one_client_are_told_apart_on_a_phone(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        ids = ["a0000000-0000-4000-8000-1110000000aa", "a0000000-0000-4000-8000-2220000000aa"]
+        service.items = [account(each, "Maria Aparecida dos Santos Oliveira", 5, "maria") for each in ids]
+        window.resize(390, 844)
+        window.open(service.url)
+        eventually(lambda: window.text("tbody"))
+
+        options = window.run("[...document.querySelectorAll('#from option')].map(option => option.text)")
+        width = window.run("document.querySelector('#from').getBoundingClientRect().width")
+
+        assert len(set(options)) == 2
+        assert width > 300  # one column
+        assert window.run("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_sender_is_not_offered_as_receiver(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account(each, f"Name {each}", 5) for each in "abc"]
+        window.open(service.url)
+        eventually(lambda: window.run("document.querySelectorAll('#to option').length") == 2)
+        window.fill("#to", "c")
+
+        window.fill("#from", "c")
+
+        offered = window.run("[...document.querySelectorAll('#to option')].map(option => option.value)")
+        assert offered == ["a", "b"]
+        assert window.run("document.querySelector('#to').value") in offered
+
+
+def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account(each, f"Name {each}", 5000) for each in "ab"]
+        window.open(service.url)
+        eventually(lambda: window.text("tbody"))
+
+        window.fill("#amount", "1,500")
+        window.click("#send")
+        assert window.text("#amount-problem") == "“1,500” has two meanings. Enter 1500 or 1,50."
+        window.fill("#amount", "1,50")
+        assert window.text("#send") == "Transfer 1.50"
+        window.click("#send")
+        eventually(lambda: window.text("#outcome"))
+
+        assert [each["amount"] for each in service.transfers] == [pytest.approx(1.5)]
+        assert window.text("#amount-problem") == ""
+
+
+def test_a_transfer_in_progress_keeps_its_key(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.refusals = [_refusal(409, "in progress"), _refusal(422, "account a would hold more than 1")]
+        window.open(service.url)
+        eventually(lambda: window.text("tbody"))
+        window.run(
+            "window.keys = []; window.send = window.fetch; window.fetch = (path, options) =>"
+            " { if (options.method) keys.push(options.headers['Idempotency-Key']); return send(path, options); }"
+        )
+
+        for words in ("in progress", "Name a a would have more", "Transferred"):
+            window.click("#send")
+            eventually(lambda words=words: words in window.text("#outcome"))
+
+        first, second, third = window.run("keys")
+        assert first == second != third
+
+
+@BOTH
+def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, 1) | {"balance": 1234.5}, sample(name, 2)]
+        service.facts["kafka"] = "down"
+        window.prefer("pt-BR,pt,en")
+        window.open(service.url)
+
+        eventually(lambda: "O Kafka está indisponível" in window.text("#state"))
+        eventually(lambda: "1.234,50" in window.text("tbody"))
+        assert window.run("document.documentElement.lang") == "pt-BR"
+        assert window.text("#kafka") == "indisponível"
+
+
+@BOTH
+def test_both_languages_have_the_same_sentences(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        window.open(service.url)
+
+        missing, places = window.run(
+            "import('/static/texts.js').then(({texts: {en, pt}}) => { const places = text => (text.match(/{\\w+}/g)"
+            " ?? []).sort().join(); return [Object.keys(en).filter(key => !(key in pt)),"
+            " Object.keys(en).filter(key => key in pt && places(en[key]) != places(pt[key]))]; })"
+        )
+
+        assert missing == []
+        assert places == []
+
+
+@BOTH
+def test_without_javascript_the_page_says_what_is_needed(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        window.scripts(enabled=False)
+        try:
+            window.open(service.url)
+            shown = window.text("noscript")
+        finally:
+            window.scripts()
+
+    assert "needs JavaScript" in shown
+    assert "precisa de JavaScript" in shown
+
+
+@BOTH
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 900])
+def test_axe_finds_nothing_to_correct(window: browser.Browser, name: str, dark: bool, width: int) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, 1), sample(name, 2)]
+        window.resize(width, 900, dark=dark)
+        window.open(service.url)
+        eventually(lambda: window.text("tbody"))
+        if name == "wallet":
+            window.fill("#amount", "x")
+            window.click("#send")
+        window.run("document.querySelector('#login').hidden = false")
+        window.run("document.getAnimations().forEach(animation => animation.finish())")
+
+        window.run(AXE_SCRIPT)
+        found = window.run("axe.run().then(result => result.violations.map(each => [each.id, each.nodes[0].html]))")
+
+    assert found == []
+
+
+@BOTH
+def test_the_files_of_a_page_are_kept_by_a_browser_until_they_change(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        window.open(service.url)
+        first, again, unknown, types = window.run(
+            "(async () => { const ask = (path, headers) => fetch(path, {cache: 'no-store', headers});"
+            " const first = await ask('/static/service.js');"
+            " const again = await ask('/static/service.js', {'If-None-Match': first.headers.get('ETag')});"
+            " const unknown = await ask('/static/..%2fapi.py');"
+            " return [[first.status, first.headers.get('Cache-Control')], again.status, unknown.status,"
+            " first.headers.get('Content-Type')]; })()"
+        )
+
+    assert first == [200, "no-cache"]
+    assert again == 304
+    assert unknown == 404
+    assert types == "text/javascript; charset=utf-8"
+
+
+def _refusal(status: int, detail: str) -> HTTPResponse:
+    return HTTPResponse(problem(status, detail), status, {"Content-Type": "application/problem+json"})
