@@ -162,7 +162,7 @@ class Consumer(Generic[E]):
         """Between two batches: probe MySQL and Kafka, keep the group complete, report."""
         now = time.monotonic()
         if now >= self._probe_at:
-            self._probe()
+            self.probe()
             self._probe_at = time.monotonic() + PROBE_SECONDS
         if now >= self._forget_at and self.mysql == "up":
             self._forget_at = now + FORGET_SECONDS
@@ -280,7 +280,7 @@ class Consumer(Generic[E]):
         except DatabaseUnavailable:
             self._reads = "down"
 
-    def _probe(self) -> None:
+    def probe(self) -> None:
         """Ask Kafka for the ends of all logs and MySQL for all stored offsets, whoever consumes the partitions."""
         asked_at = time.time()
         topics = self._projection.topics
@@ -292,6 +292,11 @@ class Consumer(Generic[E]):
         except DatabaseUnavailable:
             self._reads = "down"
             return
+        if moved := self.assignment.invalidate_moved(stored):
+            log.warning(
+                "the stored offset moved (the database was restored, or another consumer committed)",
+                extra={"partitions": [str(partition) for partition in moved[:10]]},
+            )
         if ends is None:
             return
         self._missing = sorted(set(topics) - {partition.topic for partition in partitions})
