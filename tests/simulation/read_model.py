@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -110,9 +111,8 @@ class Transaction:
             projection._IN_ORDER: lambda old, new: True,
             projection._ABSENT: lambda old, new: old is None,
         }[statement]
-        for values in rows:
-            row = projection.Row(*values)
-            self._change(("balance", row.account_id), lambda old, row=row: row if allowed(old, row) else None)
+        for row in (projection.Row(*values) for values in rows):
+            self._change(("balance", row.account_id), partial(_if_allowed, allowed, row))
 
     def fetchall(self) -> list[Any]:
         return self._rows
@@ -141,3 +141,7 @@ class Transaction:
             return 0
         self.changed[key] = row
         return 1
+
+
+def _if_allowed(allowed: Callable[[Any, Any], bool], row: projection.Row, old: Any) -> projection.Row | None:
+    return row if allowed(old, row) else None

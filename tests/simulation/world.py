@@ -81,7 +81,7 @@ class World:
 
     def _one_step(self) -> None:
         self.microseconds += self.random.randint(1, 2_000)
-        actors = [*self.wallets, self.broker, self.operator, *self.relays, *self.balances]
+        actors: list[Any] = [*self.wallets, self.broker, self.operator, *self.relays, *self.balances]
         actor = self.random.choice([each for each in actors if each not in self._acting])
         self._acting.append(actor)
         try:
