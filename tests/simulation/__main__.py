@@ -32,9 +32,8 @@ def main() -> None:
         done = seed - options.seed + 1
         if done % 1000 == 0:
             print(f"{done} schedules, {time.monotonic() - started:.0f} s", flush=True)
-    print(
-        f"{options.schedules} schedules of {options.steps} steps kept every promise in {time.monotonic() - started:.1f} s"
-    )
+    seconds = time.monotonic() - started
+    print(f"{options.schedules} schedules of {options.steps} steps kept every promise in {seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ class World:
 
     def _come_to_rest(self) -> None:
         for _ in range(300):
-            for actor in [self.broker, *self.relays, *self.balances]:
+            actors: list[Any] = [self.broker, *self.relays, *self.balances]
+            for actor in actors:
                 actor.step()
             if not self.wallet.outbox and self.broker.is_consumed():
                 return
