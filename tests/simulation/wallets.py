@@ -112,6 +112,8 @@ class WalletProcess:
         dice = chance.random()
         if wallet.open and dice < 0.5:
             wallet.finish(chance.choice(wallet.open), commit=chance.random() < 0.9)
+        elif not self._world.wallets_begin():
+            pass
         elif dice < 0.9:
             self._begin_transfer()
         elif dice < 0.95:

@@ -39,6 +39,7 @@ class World:
         self.faults = True
         self.changes = {each for each in CHANGES if self.random.random() < 0.5}
         self.microseconds = BEGIN
+        self._taken, self._quiet_after = 0, self.random.randint(steps // 2, steps)
         self._acting: list[Any] = []
         self.wallet = WalletDatabase(self)
         self.broker = Broker(self, partitions=self.random.choice((1, 1, 3)))
@@ -79,7 +80,12 @@ class World:
     def now(self) -> datetime:
         return EPOCH + timedelta(microseconds=self.microseconds)
 
+    def wallets_begin(self) -> bool:
+        """Whether the wallets begin anything new. Later nothing makes up for what is lost, as an event would."""
+        return self._taken < self._quiet_after
+
     def _one_step(self) -> None:
+        self._taken += 1
         self.microseconds += self.random.randint(1, 2_000)
         actors: list[Any] = [*self.wallets, self.broker, self.operator, *self.relays, *self.balances]
         actor = self.random.choice([each for each in actors if each not in self._acting])
