@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from balances import metrics, projection
+from balances import projection
 from balances.api import create_app
 from balances.messages import TOPICS, parse
 from common import access, environment
 from common.events import consumer
 from common.kafka import client_options, security
 from common.log import configure
-from common.metrics import Counts, metered
 from common.mysql import Database, DatabaseClock
 from common.runner import Worker, run
+from common.shared_metrics import shared_metrics
 from common.status import Status
 
 
@@ -23,7 +23,7 @@ def main(topics: Sequence[str] = TOPICS) -> None:
     token = access.token("BALANCES_TOKEN")
     database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
     processes = environment.integer("HTTP_PROCESSES", 1, high=64)
-    status, counts = Status(), Counts(processes)  # shared by all processes: the consumer runs in one
+    status = Status()  # shared by all processes: the consumer runs in one
     consuming = partial(
         consumer.run,
         database=database,
@@ -39,16 +39,14 @@ def main(topics: Sequence[str] = TOPICS) -> None:
     )
 
     def service(first: bool) -> tuple[Any, list[Worker]]:
-        app = create_app(database, status, token)
-        app = metered(app, counts, partial(metrics.collect, database=database, status=status))
+        from balances.metrics import metered  # after the fork, see common.metrics
+
+        app = metered(create_app(database, status, token), database, status)
         return app, [Worker("consumer", consuming, status)] if first else []
 
-    run(
-        service,
-        host=environment.text("HOST", "127.0.0.1"),
-        port=environment.integer("PORT", 3003),
-        processes=processes,
-    )
+    host, port = environment.text("HOST", "127.0.0.1"), environment.integer("PORT", 3003)
+    with shared_metrics(processes):
+        run(service, host, port, processes)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Kafka record -> its event. What it needs is read tolerantly, the rest ignored; every column's limit is held here,
-so that MySQL is not the one to find out."""
+"""Kafka record -> its event. What it needs is read tolerantly, the rest ignored. Every column's limit is checked here,
+so that MySQL refuses nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from common.events.dead_letters import UnreadableRecord
+from common.events.dead_letters import UnreadableRecord, sequence_header
 
 TOPICS = ("accounts", "balances")
 
@@ -22,7 +22,7 @@ _LAST_MILLISECOND = 253_402_300_799_999  # the end of the year 9999, MySQL's las
 
 @dataclass(slots=True)
 class Balance:
-    """An account's balance after the event. `sequence` is None for the original Wallet Core, which does not number."""
+    """An account's balance after the event. `sequence` is None for events of the Wallet Core (Go): they have none."""
 
     account_id: str
     balance: Decimal
@@ -69,7 +69,7 @@ def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
         raise UnreadableRecord(f"not a message of a known kind: {error}") from error
     headers = dict(record.headers)
-    sequence = _sequence(headers.get("sequence"), clock)
+    sequence = _sequence(sequence_header(headers), clock)
     moment = _moment(headers.get("occurred_at"), record.timestamp)
     payload = message.Payload
     if type(message) is _BalanceUpdated:
@@ -86,7 +86,7 @@ def _balance(
     if not 1 <= len(account_id) <= ID_CHARACTERS or account_id[-1] == " " or not account_id.isprintable():
         raise UnreadableRecord("an account id has 1 to 255 printable characters and does not end in a space")
     if sequence is None and balance.is_finite() and balance.adjusted() < INTEGER_DIGITS:
-        # The original reckons in floats (1166.67 - 0.1 is 1166.5700000000002 there), and its column rounds, half up.
+        # Wallet Core (Go) computes in floats (1166.67 - 0.1 is 1166.5700000000002 there). Its column rounds half up.
         balance = balance.quantize(CENT, ROUND_HALF_UP)
     # msgspec takes "NaN" and "Infinity", as text, for a Decimal too. And adjusted() is the place of the first digit: it
     # bounds the number before anything is computed with it.

@@ -1,17 +1,28 @@
 """The metrics of Balances, for Prometheus."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from bottle import Bottle
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+
 from balances import readiness
+from common import metrics
 from common.events.dead_letters import COUNTED
-from common.metrics import counter, gauge, gauges
+from common.metrics import Labels, counter, gauge, gauges
 from common.mysql import Database, DatabaseUnavailable
 from common.status import Status
 
 
-def collect(_: Mapping[tuple[str, ...], int], database: Database, status: Status) -> list[Any]:
-    """The metric families; what only MySQL knows is left out while it is unavailable."""
+def metered(app: Bottle, database: Database, status: Status) -> Callable[..., Any]:
+    """The app with its requests counted, and all metrics of Balances at /metrics."""
+    return metrics.metered(app, CollectorRegistry(), partial(collect, database, status))
+
+
+def collect(database: Database, status: Status) -> list[Metric]:
+    """The metric families that are collected at a scrape. What only MySQL knows is left out while it is unavailable."""
     known = status.read()
     parked: int | None
     announce_required: bool | None
@@ -22,9 +33,9 @@ def collect(_: Mapping[tuple[str, ...], int], database: Database, status: Status
     events = known.get("events", {})
     partitions = {(each["topic"], str(each["partition"])): each for each in known.get("partitions", [])}
     labels = ("topic", "partition")
-    lag = {labels_of: each["lag"] for labels_of, each in partitions.items()}
-    seconds = {labels_of: each["lag_seconds"] for labels_of, each in partitions.items()}
-    outcomes = {(outcome,): events.get(outcome, 0) for outcome in ("applied", "parked")}
+    lag: dict[Labels, float] = {labels_of: each["lag"] for labels_of, each in partitions.items()}
+    seconds: dict[Labels, float] = {labels_of: each["lag_seconds"] for labels_of, each in partitions.items()}
+    outcomes: dict[Labels, float] = {(outcome,): events.get(outcome, 0) for outcome in ("applied", "parked")}
     return [
         counter("balances_events", "Events read, by outcome.", ("outcome",), outcomes),
         counter("balances_stale", "Balances read that were no newer than known.", (), {(): events.get("stale", 0)}),

@@ -1,6 +1,6 @@
 """The read model: the last known balance of each account, and the statements that keep it."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -10,9 +10,7 @@ from typing import NamedTuple
 from balances.messages import Balance
 from common.mysql import Cursor
 
-Values = tuple[str, Decimal, int, datetime]  # of one row
-
-# `sequence` is assigned last: MySQL assigns from left to right, and what stands before compares with the old one.
+# `sequence` is assigned last: MySQL assigns from left to right, so the lines before it compare with the old one.
 _NEWER = """
     INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
     ON DUPLICATE KEY UPDATE
@@ -39,47 +37,43 @@ class Row(NamedTuple):
 
 
 def apply(cursor: Cursor, balances: Iterable[Balance]) -> int:
-    """Take over the balances (messages.Balance), in this order, unless newer ones are here already.
-
-    Give how many of the rows were stale: no newer than those that are here.
-    """
+    """Apply the balances in their order; give how many rows were stale: no newer than the stored ones."""
     stale = 0
     for statement, rows in fold(balances):
-        # In order of their keys, so that two consumers that meet cannot deadlock.
+        # In order of their keys, so that two consumers of the same accounts cannot deadlock.
         cursor.executemany(statement, sorted(rows, key=itemgetter(0)))
         if statement is _NEWER:
             stale += max(0, len(rows) - cursor.upserted)
     return stale
 
 
-def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Values]]]:
-    """The fewest statements with the same outcome as one for each balance: pairs of (statement, rows).
+def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Row]]]:
+    """Few statements with exactly the outcome of one statement for each balance: pairs of (statement, rows).
 
-    Balances with a sequence fold to the highest of each account, whatever order they come in. Those without a sequence
-    keep the order they come in: they end the run before them, and fold to the last of each account.
+    A creation only inserts. Behind any other record of its account it finds a row and changes nothing. In front of all
+    of them it may run before the rest of the batch. Balances with a sequence fold to the highest of each account,
+    whatever their order. Balances without one apply in their order: they end the run of those before them.
     """
-    for numbered, run in groupby(balances, lambda each: each.sequence is not None):
-        if numbered:
-            created: dict[str, Balance] = {}
-            newest: dict[str, Balance] = {}
-            for each in run:
-                if each.creation:
-                    # Behind an update the row exists by then: a creation changes nothing.
-                    if each.account_id not in newest:
-                        created.setdefault(each.account_id, each)
-                elif (known := newest.get(each.account_id)) is None or _sequence(each) > _sequence(known):
-                    newest[each.account_id] = each
-            yield from _statements((_ABSENT, created.values()), (_NEWER, newest.values()))
+    seen: set[str] = set()
+    creations: list[Balance] = []
+    changes: list[Balance] = []
+    for each in balances:
+        if not each.creation:
+            changes.append(each)
+        elif each.account_id not in seen:
+            creations.append(each)
+        seen.add(each.account_id)
+    if creations:
+        yield _ABSENT, _rows(creations)
+    for has_sequence, run in groupby(changes, lambda each: each.sequence is not None):
+        if has_sequence:
+            yield _NEWER, _rows(_highest(run))
         else:
-            for creation, part in groupby(run, lambda each: each.creation):
-                if creation:
-                    yield from _statements((_ABSENT, {each.account_id: each for each in reversed(list(part))}.values()))
-                else:
-                    yield from _statements((_IN_ORDER, {each.account_id: each for each in part}.values()))
+            yield _IN_ORDER, _rows({each.account_id: each for each in run}.values())
 
 
 def find(cursor: Cursor, account_id: str, for_update: bool = False) -> Row | None:
-    """The account's Row, locked until the transaction ends if asked to, or None."""
+    """The account's Row or None; locked until the transaction ends if `for_update` is given."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM balances WHERE account_id = %s{' FOR UPDATE' if for_update else ''}", (account_id,)
     )
@@ -96,11 +90,15 @@ def page(cursor: Cursor, after: str, limit: int) -> list[Row]:
     return [Row(*row) for row in cursor.fetchall()]
 
 
-def _sequence(balance: Balance) -> int:
-    return balance.sequence or 0
+def _highest(run: Iterable[Balance]) -> Iterable[Balance]:
+    """The balance with the highest sequence of each account; the first where several have it."""
+    highest: dict[str, Balance] = {}
+    for each in run:
+        known = highest.get(each.account_id)
+        if known is None or (each.sequence or 0) > (known.sequence or 0):
+            highest[each.account_id] = each
+    return highest.values()
 
 
-def _statements(*folded: tuple[str, Collection[Balance]]) -> Iterator[tuple[str, list[Values]]]:
-    for statement, balances in folded:
-        if balances:
-            yield statement, [(each.account_id, each.balance, each.sequence or 0, each.updated_at) for each in balances]
+def _rows(balances: Iterable[Balance]) -> list[Row]:
+    return [Row(each.account_id, each.balance, each.sequence or 0, each.updated_at) for each in balances]

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from common import environment
 from common.listening import own_url
+from common.mysql import Database
 
 REQUEST_SECONDS = 10
 
@@ -105,3 +106,13 @@ def print_status(port: int) -> None:
             print(f"{name}: {value}")
     if code != 200:
         raise SystemExit(1)
+
+
+def open_database() -> Database:
+    """The database that DATABASE_URL names."""
+    return Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
+
+
+def printable(text: str) -> str:
+    """The text on one line, without anything that a terminal would obey."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)

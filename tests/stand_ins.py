@@ -82,3 +82,10 @@ class BalancesTable:
                 self.rows[account_id] = (balance, sequence, updated_at)
             elif statement is projection._IN_ORDER:
                 self.rows[account_id] = (balance, known[1], updated_at)
+
+
+def record(topic="balances", partition=0, offset=0, key=None, value=None, headers=(), timestamp=0):
+    """A record as the consumer reads it."""
+    return SimpleNamespace(
+        topic=topic, partition=partition, offset=offset, key=key, value=value, headers=headers, timestamp=timestamp
+    )

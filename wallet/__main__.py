@@ -1,18 +1,16 @@
 """The wallet service, put together: `python -m wallet`."""
 
-from functools import partial
 from typing import Any
 
 from common import access, environment
 from common.events.relay import Relay
 from common.kafka import client_options, security
 from common.log import configure
-from common.metrics import Counts, metered
 from common.mysql import Database
 from common.runner import Worker, run
+from common.shared_metrics import shared_metrics
 from common.status import Status
 from common.wakeup import WakeupEvent
-from wallet import metrics
 from wallet.api import create_app
 from wallet.messages import TOPICS
 
@@ -23,7 +21,7 @@ def main() -> None:
     database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
     processes = environment.integer("HTTP_PROCESSES", 1, high=64)
     # Shared by all processes: the relay runs in one, requests and commits happen in each.
-    status, wakeup, counts = Status(), WakeupEvent(), Counts(processes)
+    status, wakeup = Status(), WakeupEvent()
     relay = Relay(
         database=database,
         options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"), security()),
@@ -35,16 +33,14 @@ def main() -> None:
     )
 
     def service(first: bool) -> tuple[Any, list[Worker]]:
-        app = create_app(database, status, wakeup.notify, token)
-        app = metered(app, counts, partial(metrics.collect, database=database, status=status))
+        from wallet.metrics import metered  # after the fork, see common.metrics
+
+        app = metered(create_app(database, status, wakeup.notify, token), database, status)
         return app, [Worker("relay", relay.run, status)] if first else []
 
-    run(
-        service,
-        host=environment.text("HOST", "127.0.0.1"),
-        port=environment.integer("PORT", 8080),
-        processes=processes,
-    )
+    host, port = environment.text("HOST", "127.0.0.1"), environment.integer("PORT", 8080)
+    with shared_metrics(processes):
+        run(service, host, port, processes)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,36 @@
 """The metrics of the wallet, for Prometheus."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from bottle import Bottle
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import Metric
+
+from common import metrics
 from common.events.outbox import Outbox
-from common.metrics import counter, gauge
+from common.metrics import gauge
 from common.mysql import Cursor, Database, DatabaseUnavailable
 from common.status import Status
 
 
-def collect(requests: Mapping[tuple[str, ...], int], database: Database, status: Status) -> list[Any]:
-    """The metric families; what only MySQL knows is left out while it is unavailable."""
+def metered(app: Bottle, database: Database, status: Status) -> Callable[..., Any]:
+    """The app with its requests and transfers counted, and all of the wallet's metrics at /metrics."""
+    registry = CollectorRegistry()
+    transfers = Counter("wallet_transfers", "Transfers requested, by outcome.", ("outcome",), registry=registry)
+    transfers.labels("done")  # reported from the start
+
+    def observe(method: str, route: str, status_code: str, outcome: str) -> None:
+        """Count a transfer as done, replayed (its Idempotency-Key was known), failed, or by its refusal's name."""
+        if (method, route) == ("POST", "/transactions"):
+            transfers.labels(outcome or ("done" if status_code == "201" else "failed")).inc()
+
+    return metrics.metered(app, registry, partial(collect, database, status), observe)
+
+
+def collect(database: Database, status: Status) -> list[Metric]:
+    """The metric families that are collected at a scrape. What only MySQL knows is left out while it is unavailable."""
     relay = status.read()
     rows: int | None
     seconds: float | None
@@ -20,7 +39,6 @@ def collect(requests: Mapping[tuple[str, ...], int], database: Database, status:
     except DatabaseUnavailable:
         rows = seconds = None
     return [
-        counter("wallet_transfers", "Transfers requested, by outcome.", ("outcome",), _transfers(requests)),
         gauge("wallet_outbox_rows", f"Events that wait for Kafka, counted up to {Outbox.COUNTED}.", rows),
         gauge("wallet_outbox_oldest_seconds", "How long the oldest of them has waited.", seconds),
         gauge("wallet_relay_leader", "Whether this wallet publishes.", relay.get("relay") == "leader"),
@@ -31,12 +49,3 @@ def collect(requests: Mapping[tuple[str, ...], int], database: Database, status:
 
 def _depth(cursor: Cursor) -> tuple[int, float]:
     return Outbox(cursor).depth()
-
-
-def _transfers(requests: Mapping[tuple[str, ...], int]) -> Counter[tuple[str]]:
-    """{(outcome,): how many}: done, replayed (its Idempotency-Key was known), failed, or the name of the refusal."""
-    transfers: Counter[tuple[str]] = Counter({("done",): 0})
-    for (method, route, status, outcome), number in requests.items():
-        if (method, route) == ("POST", "/transactions"):
-            transfers[(outcome or ("done" if status == "201" else "failed"),)] += number
-    return transfers

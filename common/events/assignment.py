@@ -4,7 +4,7 @@ Knows Kafka and the stored offsets, and nothing of what the records mean.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -87,6 +87,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         for partition in partitions:
             if self.positions.pop(partition, None) and TopicPartition(*partition) in assigned:
                 self._consumer.pause(TopicPartition(*partition))
+
+    def invalidate_moved(self, stored: Mapping[Partition, StoredOffset]) -> list[Partition]:
+        """Invalidate the partitions whose stored offset is not the position, and give them.
+
+        A batch would find out too. But after a restore of the database nothing may come for long.
+        """
+        moved = [partition for partition, position in self.positions.items() if stored.get(partition) != position]
+        self.invalidate(moved)
+        return moved
 
     def initialize(self, database: Database) -> bool:
         """Find the position of each new partition and resume it; whether all that are assigned are initialized.

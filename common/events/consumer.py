@@ -166,7 +166,7 @@ class Consumer(Generic[E]):
             # Counted from the start: while Kafka hangs, a probe takes as long as the pause, and polls in between would
             # only fill the client's memory.
             self._probe_at = now + PROBE_SECONDS
-            self._probe()
+            self.probe()
         if now >= self._forget_at and self.mysql == "up":
             self._forget_at = now + FORGET_SECONDS
             with suppress(DatabaseUnavailable, Conflict), self.database.transaction() as cursor:  # next time then
@@ -283,7 +283,7 @@ class Consumer(Generic[E]):
         except DatabaseUnavailable:
             self._reads = "down"
 
-    def _probe(self) -> None:
+    def probe(self) -> None:
         """Ask Kafka for the ends of all logs and MySQL for all stored offsets, whoever consumes the partitions."""
         asked_at = time.time()
         topics = self._projection.topics
@@ -295,6 +295,11 @@ class Consumer(Generic[E]):
         except DatabaseUnavailable:
             self._reads = "down"
             return
+        if moved := self.assignment.invalidate_moved(stored):
+            log.warning(
+                "the stored offset moved (the database was restored, or another consumer committed)",
+                extra={"partitions": [str(partition) for partition in moved[:10]]},
+            )
         if ends is None:
             return
         self._missing = sorted(set(topics) - {partition.topic for partition in partitions})

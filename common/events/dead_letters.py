@@ -1,22 +1,26 @@
 """Records that could not be applied: parked with the reason, until a person has them reprocessed or discarded.
 
-Needs table `dead_letters`.
+A record is stored complete where the server takes it in one packet. Of a larger one the table holds its place in
+Kafka, the size and the SHA-256 of its value, and its first bytes. Needs table `dead_letters`.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from common.mysql import Cursor
 
 COUNTED = 10_000
-# Of a key, a value or the headers: all that a record can have by Kafka's own default. A compressed record may
-# decompress to any size.
-KEPT_BYTES = 1_048_588
+# Of key, value and headers together: the largest record by Kafka's own default. A compressed one can have any size.
+COMPLETE_BYTES = 1_048_588
+CUT_BYTES = 64 * 1024  # what is kept of a larger one
+OTHER_BYTES = 16 * 1024  # of the statement: its text and the reason
 KEPT_DAYS = 30  # after they were reprocessed or discarded
-FORGOTTEN_AT_ONCE = 100  # a dead letter may be a megabyte
+FORGOTTEN_AT_ONCE = 100  # one may have a megabyte
+
+Headers = Sequence[tuple[str, bytes | None]]
 
 T = TypeVar("T")
 
@@ -34,7 +38,7 @@ class Parked(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A parked record; what a parser reads is named as it is in a Kafka record."""
+    """A parked record. What a parser reads has the names of a record of Kafka."""
 
     id: int
     topic: str
@@ -42,17 +46,26 @@ class DeadLetter(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-    timestamp: int
+    headers: Headers
+    timestamp: int | None
     error: str
     state: str  # parked, reprocessed or discarded
     parked_at: datetime
     settled_at: datetime | None
-    value_bytes: int | None  # the size of a value that was cut; None of one that is complete
+    value_bytes: int | None  # of the value in Kafka; None: all of the record is stored
     value_sha256: str | None
 
+    @property
     def has_sequence(self) -> bool:
-        return has_sequence(self.headers)
+        return sequence_header(dict(self.headers)) is not None
+
+    @property
+    def is_complete(self) -> bool:
+        return self.value_bytes is None
+
+    @property
+    def place(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
 
 
 class DeadLetterNotFound(Exception):
@@ -67,22 +80,33 @@ class AlreadyReprocessed(Exception):
 
 class NoSequence(Exception):
     def __init__(self) -> None:
-        super().__init__("it has no sequence, so the projection may be newer; --force applies it all the same")
+        super().__init__(
+            "the record has no sequence, so the projection may be newer; --force applies the record all the same"
+        )
 
 
-def has_sequence(headers: Sequence[tuple[str, bytes | None]]) -> bool:
-    """Whether a record says where it belongs in the order of its key: Wallet Core (Go) does not. As `parse` reads
-    it."""
-    return dict(headers).get("sequence") is not None
+class Incomplete(Exception):
+    def __init__(self, dead_letter: DeadLetter) -> None:
+        super().__init__(
+            f"the record was too large to be stored completely (its value has {dead_letter.value_bytes} bytes);"
+            f" read {dead_letter.place} from Kafka"
+        )
+
+
+def sequence_header(headers: Mapping[str, bytes | None]) -> bytes | None:
+    """The bytes of the header `sequence`, or None for a record without a sequence.
+
+    A header whose value is null says no more than none. Names are case-sensitive, as in Kafka. Of several headers with
+    one name the last counts, as Kafka's own `lastHeader` has it: so does `dict(record.headers)`.
+    """
+    return headers.get("sequence")
 
 
 def park(cursor: Cursor, parked: Sequence[Parked]) -> None:
-    """Save the records, each once however often it is parked. What is too large for MySQL's packets is cut."""
-    # Bytes travel as hexadecimal digits, and the JSON of the headers may be escaped: three eighths become six.
-    kept = min(KEPT_BYTES, cursor.connection.packet_bytes // 8)
+    """Store the records, each once however often it is parked."""
     cursor.executemany(
         "INSERT INTO dead_letters (topic_id, topic, partition_id, record_offset, record_key, record_value,"
-        " record_headers, record_timestamp, error, value_bytes, value_sha256)"
+        " record_headers, value_bytes, value_sha256, record_timestamp, error)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON DUPLICATE KEY UPDATE error = VALUES(error)",
         [
@@ -91,12 +115,9 @@ def park(cursor: Cursor, parked: Sequence[Parked]) -> None:
                 record.topic,
                 record.partition,
                 record.offset,
-                record.key and record.key[:kept],
-                record.value and record.value[:kept],
-                _as_text(record.headers, kept),
+                *_stored(record, cursor.connection.packet_bytes),
                 record.timestamp,
                 reason[:1000],
-                *_size_and_hash(record.value, kept),
             )
             for record, topic_id, reason in parked
         ],
@@ -138,26 +159,19 @@ def reprocess(
 ) -> None:
     """Apply the record as the consumer would have.
 
-    Raises DeadLetterNotFound, AlreadyReprocessed, UnreadableRecord while it cannot be read, and NoSequence if it has no
-    sequence, unless `force` is given.
+    Raises DeadLetterNotFound, AlreadyReprocessed, Incomplete, UnreadableRecord while it cannot be read, and NoSequence
+    if it has none, unless `force` is given.
     """
     dead_letter = find(cursor, dead_letter_id, for_update=True)
     if dead_letter.state == "reprocessed":
         raise AlreadyReprocessed(dead_letter_id)
-    events = parse(whole(dead_letter))
-    if not (dead_letter.has_sequence() or force):
+    if not dead_letter.is_complete:
+        raise Incomplete(dead_letter)
+    events = parse(dead_letter)
+    if not (dead_letter.has_sequence or force):
         raise NoSequence
     apply(cursor, events)
     _settle(cursor, dead_letter_id, "reprocessed")
-
-
-def whole(dead_letter: DeadLetter) -> DeadLetter:
-    """The dead letter itself. Raises UnreadableRecord where only a cut of its value is left."""
-    if dead_letter.value_bytes is not None:
-        raise UnreadableRecord(
-            f"its value of {dead_letter.value_bytes} bytes was cut when it was parked: read it from the topic"
-        )
-    return dead_letter
 
 
 def discard(cursor: Cursor, dead_letter_id: int) -> None:
@@ -183,21 +197,29 @@ _COLUMNS = (
 )
 
 
-def _size_and_hash(value: bytes | None, kept: int) -> tuple[int | None, str | None]:
-    if value is None or len(value) <= kept:
-        return None, None
-    return len(value), hashlib.sha256(value).hexdigest()
+def _stored(record: Any, packet_bytes: int) -> tuple[bytes | None, bytes | None, str, int | None, str | None]:
+    """Key, value and headers as JSON; with the size and SHA-256 of the value where these are not all of the record.
+
+    Each byte takes up to two in a statement: as hexadecimal digits, or escaped.
+    """
+    key, value, headers = record.key, record.value, _as_text(record.headers)
+    room = min(COMPLETE_BYTES, max(0, packet_bytes - OTHER_BYTES) // 2)
+    if len(key or b"") + len(value or b"") + len(headers) <= room:
+        return key, value, headers, None, None
+    cut = min(CUT_BYTES, room)
+    kept_headers = headers if len(headers) <= cut // 4 else "[]"
+    sha256 = hashlib.sha256(value or b"").hexdigest()
+    return key and key[: cut // 4], value and value[: cut // 2], kept_headers, len(value or b""), sha256
 
 
-def _as_text(headers: Sequence[tuple[str, bytes | None]], kept: int) -> str:
-    """The headers as JSON, or none of them if they are too long; latin-1 gives each byte a character of its own."""
-    text = json.dumps([(name, None if value is None else value.decode("latin-1")) for name, value in headers])
-    return text if len(text) <= kept else "[]"
+def _as_text(headers: Headers) -> str:
+    """The headers as JSON; latin-1 gives each byte a character of its own."""
+    return json.dumps([(name, None if value is None else value.decode("latin-1")) for name, value in headers])
 
 
 def _dead_letter(row: Sequence[Any]) -> DeadLetter:
     headers = [(name, None if text is None else text.encode("latin-1")) for name, text in json.loads(row[6])]
-    return DeadLetter(*row[:6], headers, *row[7:])
+    return DeadLetter(*row)._replace(headers=headers)
 
 
 def _settle(cursor: Cursor, dead_letter_id: int, state: str) -> None:

@@ -319,6 +319,18 @@ def test_a_consumer_that_is_behind_discards_its_batch(worker, kafka, send, topic
     assert offsets_in(balances_database) == {0: 1}
 
 
+def test_a_restored_database_is_noticed_though_nothing_new_is_published(worker, send, topic, balances_database):
+    send(topic, transfer(900, 1100))
+    consume(worker, 1)
+    execute(balances_database, "DELETE FROM balances")  # as of a backup from before the transfer
+    execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
+
+    worker.probe()
+    consume(worker, 1)
+
+    assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}
+
+
 class Unlucky(Database):
     """A database that is away at the transactions counted in `fails`: before they begin, or after they committed."""
 

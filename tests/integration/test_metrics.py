@@ -1,6 +1,8 @@
 """What /metrics says, held against what happened."""
 
 import json
+from datetime import datetime
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -8,6 +10,8 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 import balances.metrics
+from balances import projection
+from balances.messages import Balance
 from common.status import Status
 from tests.eventually import eventually
 from tests.integration.following import consume, consumer_of, initialize
@@ -32,6 +36,17 @@ def test_each_process_tells_what_all_of_them_counted(wallet):
     told = [scraped(wallet.url)["http_requests_total", "GET", "/accounts/<account_id:id>", "200"] for _ in range(10)]
 
     assert told == [40] * 10
+
+
+def test_the_processes_share_their_metrics_in_a_folder_that_goes_with_them(wallet_url, tmp_path):
+    environment = {"DATABASE_URL": wallet_url, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE, "TMPDIR": str(tmp_path)}
+    with Service(["-m", "wallet"], tmp_path / "log", HTTP_PROCESSES="2", **environment) as service:
+        requests.get(f"{service.url}/health", timeout=5)
+        folders = list(tmp_path.glob("metrics-*"))
+        service.stop()
+
+    assert len(folders) == 1
+    assert not folders[0].exists()
 
 
 def test_transfers_are_counted_by_what_became_of_them(wallet):
@@ -94,6 +109,18 @@ def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database,
     assert told["balances_partitions_consumed",] == told["balances_partitions",] == 1
 
 
+def test_every_stale_row_of_a_large_batch_is_counted(balances_database):
+    """The client splits the statement of so many rows into several."""
+    batch = [Balance(f"{number:0200}", Decimal(1), 7, datetime(2026, 11, 25)) for number in range(10_000)]
+    with balances_database.transaction() as cursor:
+        first = projection.apply(cursor, batch)
+
+    with balances_database.transaction() as cursor:
+        again = projection.apply(cursor, batch)
+
+    assert (first, again) == (0, 10_000)
+
+
 def test_stale_rows_are_told_from_new_and_changed_ones_within_a_batch(kafka, balances_database, topic, send):
     for account in ("known", "ahead"):
         execute(balances_database, "INSERT INTO balances (account_id, balance, sequence) VALUES (%s, 1, 50)", account)
@@ -151,7 +178,7 @@ def scraped(url):
 
 
 def told_of(status, database):
-    return flat(balances.metrics.collect({}, database, status))
+    return flat(balances.metrics.collect(database, status))
 
 
 def flat(families):

@@ -1,7 +1,7 @@
-"""Dead letters: looked at, delivered through the consumer's own parser and guard, discarded, in the end forgotten."""
+"""Dead letters: listed, reprocessed by the consumer's own parser and sequence check, discarded, at last forgotten."""
 
+import hashlib
 import threading
-from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -14,22 +14,13 @@ from tests.eventually import eventually
 from tests.integration.following import balances_of
 from tests.integration.service import run_verb
 from tests.integration.tables import execute, rows, value
+from tests.stand_ins import record
 
 ANNOUNCED = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"a","balance":900}}'
 UPDATED = (
     b'{"Name":"BalanceUpdated","Payload":{"account_id_from":"a","account_id_to":"b",'
     b'"balance_account_id_from":900,"balance_account_id_to":1100}}'
 )
-
-
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: list
-    timestamp: int
 
 
 @pytest.fixture
@@ -39,9 +30,9 @@ def park(balances_database):
     def park(message, key=b"a", error="it was in the way", **headers):
         offset = value(balances_database, "SELECT COUNT(*) FROM dead_letters")
         headers = [(name, text and text.encode("ascii")) for name, text in headers.items()]
-        record = Record("balances", 0, offset, key, message, headers, 1_790_000_000_000)
+        parked = record(offset=offset, key=key, value=message, headers=headers, timestamp=1_790_000_000_000)
         with balances_database.transaction() as cursor:
-            dead_letters.park(cursor, [Parked(record, "a-topic-id", error)])
+            dead_letters.park(cursor, [Parked(parked, "a-topic-id", error)])
         return str(value(balances_database, "SELECT MAX(id) FROM dead_letters"))
 
     return park
@@ -73,7 +64,7 @@ def states(database):
     return [state for (state,) in rows(database, "SELECT state FROM dead_letters ORDER BY id")]
 
 
-def test_a_letter_retried_is_applied_and_what_changed_is_printed(balances_database, park, letters):
+def test_a_dead_letter_retried_is_applied_and_what_changed_is_printed(balances_database, park, letters):
     know(balances_database, "a", 1000, sequence=6)
     letter = park(UPDATED, sequence="7")
 
@@ -85,7 +76,7 @@ def test_a_letter_retried_is_applied_and_what_changed_is_printed(balances_databa
     assert states(balances_database) == ["reprocessed"]
 
 
-def test_a_letter_that_is_older_than_what_is_known_changes_nothing(balances_database, park, letters):
+def test_a_dead_letter_that_is_older_than_what_is_known_changes_nothing(balances_database, park, letters):
     know(balances_database, "a", 1000, sequence=8)
     letter = park(ANNOUNCED, sequence="7")
 
@@ -107,7 +98,7 @@ def test_a_dry_run_tells_and_changes_nothing(balances_database, park, letters):
     assert states(balances_database) == ["parked"]
 
 
-def test_a_letter_without_sequence_is_applied_only_by_force(balances_database, park, letters):
+def test_a_dead_letter_without_sequence_is_applied_only_by_force(balances_database, park, letters):
     know(balances_database, "a", 1000, sequence=6)
     letter = park(ANNOUNCED)
 
@@ -117,7 +108,7 @@ def test_a_letter_without_sequence_is_applied_only_by_force(balances_database, p
 
     assert "[no sequence]" in listed.stdout
     assert refused.returncode == 1
-    assert "it has no sequence" in refused.stdout
+    assert "the record has no sequence" in refused.stdout
     assert untouched == {"a": 1000}
     assert forced.stdout.splitlines() == [f"{letter}: a: 1000 -> 900"]
     assert rows(balances_database, "SELECT balance, sequence FROM balances") == ((900, 6),)
@@ -130,21 +121,25 @@ def test_a_header_sequence_without_a_value_is_no_sequence(balances_database, par
     refused = letters("retry", letter)
 
     assert refused.returncode == 1
-    assert "it has no sequence" in refused.stdout
+    assert "the record has no sequence" in refused.stdout
     assert known(balances_database) == {"a": 1000}
 
 
-def test_a_value_that_was_cut_is_not_reprocessed(balances_database, park, letters):
-    letter = park(b" " * 2_000_000 + ANNOUNCED, sequence="7")
+@pytest.mark.parametrize(
+    ("message", "headers"), [(b" " * 2_000_000 + ANNOUNCED, {}), (ANNOUNCED, {"x": "y" * 2_000_000})]
+)
+def test_a_record_that_is_not_stored_completely_is_not_reprocessed(balances_database, park, letters, message, headers):
+    letter = park(message, sequence="7", **headers)
 
-    refused, shown = letters("retry", letter), letters("show", letter)
+    refused, shown = letters("retry", letter, "--force"), letters("show", letter)
 
     assert refused.returncode == 1
-    assert f"its value of {2_000_000 + len(ANNOUNCED)} bytes was cut" in refused.stdout
-    assert f"cut:       {2_000_000 + len(ANNOUNCED)} bytes, SHA-256 " in shown.stdout
+    assert f"too large to be stored completely (its value has {len(message)} bytes)" in refused.stdout
+    assert f"sha256:    {hashlib.sha256(message).hexdigest()} of the complete value" in shown.stdout
+    assert states(balances_database) == ["parked"]
 
 
-def test_what_is_still_unreadable_stays_parked_and_the_others_are_delivered(balances_database, park, letters):
+def test_what_is_still_unreadable_stays_parked_and_the_others_are_reprocessed(balances_database, park, letters):
     garbage, good, ahead = park(b"garbage"), park(ANNOUNCED, sequence="7"), park(ANNOUNCED, sequence="9" * 19)
 
     done = letters("retry", "--all")
@@ -157,20 +152,20 @@ def test_what_is_still_unreadable_stays_parked_and_the_others_are_delivered(bala
     assert states(balances_database) == ["parked", "reprocessed", "parked"]
 
 
-def test_a_discarded_letter_can_still_be_retried_but_not_a_delivered_one(balances_database, park, letters):
+def test_a_discarded_dead_letter_can_still_be_retried_but_not_a_reprocessed_one(balances_database, park, letters):
     letter = park(ANNOUNCED, sequence="7")
 
     discarded, left = letters("discard", letter), letters("retry", "--all")
     retried, again, too_late = letters("retry", letter), letters("retry", letter), letters("discard", letter)
 
-    assert (discarded.stdout, left.stdout) == (f"{letter}: discarded\n", "")
+    assert (discarded.stdout, left.stdout, left.stderr) == (f"{letter}: discarded\n", "", "no records are parked\n")
     assert retried.stdout == f"{letter}: a: unknown -> 900\n"
     assert f"dead letter {letter} was reprocessed already" in again.stdout
     assert f"dead letter {letter} was reprocessed already" in too_late.stdout
     assert [each.returncode for each in (discarded, left, retried, again, too_late)] == [0, 0, 0, 1, 1]
 
 
-def test_all_of_a_letter_is_shown_and_nothing_in_it_reaches_the_terminal(balances_url, park, letters):
+def test_all_of_a_dead_letter_is_shown_and_nothing_in_it_reaches_the_terminal(balances_url, park, letters):
     letter = park(b"\x1b[2J\xff\nred", key=None, error="what\ncame", request_id="r-1")
 
     shown, unknown = letters("show", letter), letters("show", "999999999")
@@ -180,7 +175,7 @@ def test_all_of_a_letter_is_shown_and_nothing_in_it_reaches_the_terminal(balance
     assert lines[1].startswith("record:    balances[0]@0, timestamp 1790000000000, parked at 2")
     assert lines[2:] == [
         r"error:     what\ncame",
-        "sequence:  none: only --force applies it",
+        "sequence:  none: only --force applies the record",
         "key:       null",
         "header request_id: r-1",
         r"value:     \x1b[2J\xff\nred",
@@ -188,7 +183,7 @@ def test_all_of_a_letter_is_shown_and_nothing_in_it_reaches_the_terminal(balance
     assert (unknown.returncode, unknown.stderr) == (1, "there is no dead letter 999999999\n")
 
 
-def test_more_letters_than_are_read_at_once_are_listed_oldest_first(park, letters):
+def test_more_dead_letters_than_are_read_at_once_are_listed_oldest_first(park, letters):
     ids = [park(b"garbage") for _ in range(45)]
 
     listed = letters("list")
@@ -245,4 +240,14 @@ def test_the_consumer_forgets_them_by_itself(balances_database, kafka, topic, pa
 def test_an_empty_list_says_so_beside_the_output_that_a_program_reads(balances_database, letters):
     listed = letters("list")
 
-    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no messages are parked\n")
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no records are parked\n")
+
+
+def test_what_the_previous_version_delivered_is_read_as_reprocessed(balances_database, park, letters):
+    letter = park(ANNOUNCED, sequence="7")
+    execute(balances_database, "UPDATE dead_letters SET state = 'delivered', settled_at = UTC_TIMESTAMP(6)")
+
+    shown, again = letters("show", letter), letters("retry", letter)
+
+    assert shown.stdout.startswith(f"id:        {letter}, reprocessed at 2")
+    assert (again.returncode, f"dead letter {letter} was reprocessed already" in again.stdout) == (1, True)

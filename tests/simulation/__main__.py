@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: schedules of the real steps between fakes, from a seed on, until one fails."""
+"""Run schedules of the real steps between fakes, one seed each, until one breaks a promise."""
 
 import argparse
 import logging
@@ -9,8 +9,12 @@ import traceback
 from tests.simulation.world import World
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation",
+        description=__doc__,
+        epilog="example: python -m tests.simulation --schedules 100000",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the first seed (0)")
     parser.add_argument("--schedules", type=int, default=10_000, help="how many, one seed each (10,000)")
     parser.add_argument("--steps", type=int, default=250, help="steps of a schedule (250)")
@@ -28,7 +32,8 @@ def main():
         done = seed - options.seed + 1
         if done % 1000 == 0:
             print(f"{done} schedules, {time.monotonic() - started:.0f} s", flush=True)
-    print(f"{options.schedules} schedules of {options.steps} steps held in {time.monotonic() - started:.1f} s")
+    seconds = time.monotonic() - started
+    print(f"{options.schedules} schedules of {options.steps} steps kept every promise in {seconds:.1f} s")
 
 
 if __name__ == "__main__":

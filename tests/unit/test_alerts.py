@@ -34,7 +34,7 @@ def test_there_is_an_alert_for_what_matters_most(metric):
 
 def told():
     status = SimpleNamespace(read=dict)
-    families = [look({}, NoDatabase(), status) for look in (wallet.metrics.collect, balances.metrics.collect)]
+    families = [collect(NoDatabase(), status) for collect in (wallet.metrics.collect, balances.metrics.collect)]
     return {family.name for each in families for family in each} | {"http_requests_total"}
 
 

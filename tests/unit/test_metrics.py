@@ -1,11 +1,15 @@
 import io
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.json_api import json_app, logged
-from common.metrics import Counts, gauge, metered
+from common.metrics import gauge, metered
 
 
 class Refused(Exception):
@@ -19,14 +23,16 @@ def ask():
     app.get("/things/<thing_id>")(lambda thing_id: {"id": thing_id})
     app.get("/refused")(_refuse)
     app.get("/broken")(lambda: 1 / 0)
-    heard = []
-    counted = logged(metered(app, Counts(1), lambda requests: heard.append(requests) or [gauge("things", "…", 7)]))
+    observed = []
+    counted = logged(
+        metered(app, CollectorRegistry(), lambda: [gauge("things", "…", 7)], lambda *request: observed.append(request))
+    )
 
     def ask(path):
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "wsgi.input": io.BytesIO()}
         return b"".join(counted(environ, lambda *_: None)).decode()
 
-    ask.heard = heard
+    ask.app, ask.observed = app, observed
     return ask
 
 
@@ -50,11 +56,20 @@ def test_what_finds_no_route_is_counted_together_whatever_its_path(ask):
     assert samples(ask("/metrics"), "http_requests_total") == {("", "none", "404"): 2}
 
 
-def test_a_refusal_is_told_by_its_name(ask):
+def test_a_refusal_is_observed_by_its_name(ask):
     ask("/refused")
-    ask("/metrics")
 
-    assert ask.heard == [{("GET", "/refused", "422", "Refused"): 1}]
+    assert ask.observed == [("GET", "/refused", "422", "Refused")]
+
+
+def test_a_route_of_any_length_is_counted_under_its_own_name(ask):
+    first, second = "/refused/" + "a" * 300 + "1", "/refused/" + "a" * 300 + "2"
+    for path in (first, second):
+        ask.app.get(path)(_refuse)
+        ask(path)
+
+    counted = samples(ask("/metrics"), "http_requests_total")
+    assert counted == {("GET", first, "422"): 1, ("GET", second, "422"): 1}
 
 
 def test_each_duration_is_counted_in_its_bucket_and_in_all_above(ask):
@@ -67,29 +82,51 @@ def test_each_duration_is_counted_in_its_bucket_and_in_all_above(ask):
     assert samples(page, "http_request_duration_seconds_count", "route") == {("/things/<thing_id>",): 1}
 
 
-def test_what_the_service_tells_stands_on_the_same_page(ask):
+def test_what_the_service_collects_is_on_the_same_page(ask):
     assert samples(ask("/metrics"), "things") == {(): 7}
 
 
-def test_processes_count_together_though_each_has_a_page_of_its_own():
-    counts = Counts(3)
-    children = [_forked(lambda: [counts.add(("requests", "a")) for _ in range(1000)]) for _ in range(3)]
+def test_processes_count_together_though_each_has_a_file_of_its_own(tmp_path):
+    program = """
+import os
+from common.shared_metrics import shared_metrics
 
-    for child in children:
-        os.waitpid(child, 0)
+def serve():
+    import io
+    from bottle import Bottle
+    from prometheus_client import CollectorRegistry
+    from common.metrics import metered
+    app = Bottle()
+    app.get("/things")(lambda: "thing")
+    served = metered(app, CollectorRegistry(), list)
+    return lambda path: b"".join(
+        served({"REQUEST_METHOD": "GET", "PATH_INFO": path, "wsgi.input": io.BytesIO()}, lambda *_: None)
+    )
 
-    assert counts.read() == {("requests", "a"): 3000}
+with shared_metrics(3):
+    for _ in range(3):
+        if not os.fork():
+            ask = serve()
+            for _ in range(1000):
+                ask("/things")
+            os._exit(0)
+    for _ in range(3):
+        os.wait()
+    print(serve()("/metrics").decode())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=50,
+    )
 
-
-def test_more_names_than_there_is_room_for_spoil_no_other_count():
-    counts = Counts(2)
-    for number in range(512):
-        counts.add((str(number),))
-
-    with pytest.raises(OverflowError):
-        counts.add(("one more",))
-
-    assert set(counts.read().values()) == {1}
+    assert samples(done.stdout, "http_requests_total") == {("GET", "/things", "200"): 3000}
+    assert samples(done.stdout, "http_request_duration_seconds_count") == {("GET", "/things"): 3000}
+    assert list(tmp_path.iterdir()) == []
 
 
 def samples(page, name, *labels):
@@ -100,11 +137,3 @@ def samples(page, name, *labels):
 
 def _refuse():
     raise Refused
-
-
-def _forked(work):
-    child = os.fork()
-    if not child:
-        work()
-        os._exit(0)
-    return child

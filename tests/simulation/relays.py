@@ -1,0 +1,127 @@
+"""Relays, their connection to the wallet's database, and their producers."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+from kafka import TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from common.events.relay import Unacknowledged, relay_batch
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+LOST = pymysql.OperationalError(2013, "lost")
+
+
+class RelayProcess:
+    """The real relay_batch on a connection and a producer of its own. Any of several may believe that it leads.
+
+    That is more than a lease allows, which two relays hold for a moment at most.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._producer = Producer(world)
+
+    def step(self) -> None:
+        with suppress(Unacknowledged, KafkaError, pymysql.Error):
+            relay_batch(OutboxConnection(self._world), self._producer)  # type: ignore[arg-type]
+            return
+        self.crash()  # the relay discards its producer after each failure
+
+    def crash(self) -> None:
+        self._producer.close()
+        self._producer = Producer(self._world)
+
+
+class OutboxConnection:
+    """Understands the two statements of relay_batch. A restore of the database ends it."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._generation = world.wallet.generation
+        self._rows: list[Any] = []
+
+    @contextmanager
+    def cursor(self) -> Iterator["OutboxConnection"]:
+        yield self
+
+    @contextmanager
+    def within(self, seconds: int) -> Iterator[None]:
+        yield
+
+    def execute(self, statement: str, parameters: Sequence[Any]) -> None:
+        self._world.between_calls(can_fail=[LOST])
+        if self._generation != self._world.wallet.generation:
+            raise LOST
+        outbox = self._world.wallet.outbox
+        if statement.startswith("SELECT id, topic"):
+            oldest = sorted(outbox.items())[: min(parameters[0], self._world.random.randint(1, 20))]
+            now = self._world.now()
+            self._rows = [(number, *event, event_id, "request", now) for number, (event, event_id) in oldest]
+        elif statement.startswith("DELETE"):
+            ids = json.loads(parameters[0])
+            if "remove" in self._world.broken:  # DELETE … WHERE id <= last
+                ids = [number for number in outbox if number <= ids[-1]]
+            for number in ids:
+                self._remove(number)
+        else:
+            raise NotImplementedError(statement)
+        # The response may be lost after the statement took effect.
+        self._world.between_calls(can_fail=[LOST])
+
+    def fetchall(self) -> list[Any]:
+        return self._rows
+
+    def _remove(self, number: int) -> None:
+        if row := self._world.wallet.outbox.pop(number, None):
+            assert row[1] in self._world.broker.event_ids, f"outbox row {number} was removed unsent"
+
+
+class Producer:
+    """Idempotent: each partition gets a prefix of what was sent to it, in order, once; but perhaps late."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._queues: dict[TopicPartition, list[Any]] = defaultdict(list)
+        world.broker.producers.append(self)
+
+    def send(self, topic: str, value: bytes, key: bytes, headers: list[tuple[str, bytes]]) -> Any:
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no metadata")])
+        tp = self._world.broker.partition_of(topic, key)
+        record = SimpleNamespace(key=key, value=value, headers=headers, delivered=False)
+        self._queues[tp].append(record)
+        return SimpleNamespace(get=lambda timeout: self._get(tp, record))
+
+    def close(self) -> None:
+        """What is in flight may still arrive, a prefix of it; the rest is gone."""
+        for queue in self._queues.values():
+            del queue[self._world.random.randint(0, len(queue)) :]
+
+    def deliver_some(self) -> None:
+        for tp, queue in self._queues.items():
+            if queue:
+                for _ in queue[: self._world.random.randint(0, len(queue))]:
+                    self._deliver(tp)
+
+    def _get(self, tp: TopicPartition, record: Any) -> None:
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+        while not record.delivered:
+            if record not in self._queues[tp] or not self._deliver(tp):
+                raise KafkaTimeoutError("no acknowledgement")
+        # The acknowledgement may be lost.
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+
+    def _deliver(self, tp: TopicPartition) -> bool:
+        if not self._world.broker.accepts(tp):
+            return False
+        record = self._queues[tp].pop(0)
+        record.delivered = True
+        self._world.broker.append(tp, record.key, record.value, record.headers)
+        return True
