@@ -341,19 +341,19 @@ class Consumer(Generic[E]):
     def _report(self) -> None:
         now = time.time()
         facts = self._progress.snapshot(self.assignment.positions, now)
-        state = self._state()
+        state, problems = self._state(), self._all_problems()
         self._status.write(
             {
                 "consumer": state,
                 "kafka": self.kafka,
                 "mysql": self.mysql,
                 "positioned": self._positioned,
-                "problems": self._all_problems(),
+                "problems": problems,
                 **facts,
             }
         )
         states = {"consumer": state, "kafka": self.kafka, "mysql": self.mysql, "stalled": facts["stalled"]}
-        self._log_changes({**states, "missing_topics": self._missing}, now)
+        self._log_changes({**states, "missing_topics": self._missing, "problems": problems}, now)
 
     def _all_problems(self) -> list[str]:
         found = [f"topic {topic} does not exist" for topic in self._missing]
@@ -372,7 +372,7 @@ class Consumer(Generic[E]):
         """One line when a fact changes; none while it stays, however long."""
         if facts == self._reported:
             return
-        bad = "down" in facts.values() or facts["mysql"] == "read_only" or facts["stalled"] or facts["missing_topics"]
+        bad = "down" in facts.values() or facts["mysql"] == "read_only" or facts["stalled"] or facts["problems"]
         extra = {name: value for name, value in facts.items() if self._reported.get(name) != value}
         if facts["stalled"]:
             extra["partitions"] = [str(partition) for partition in self._progress.stalled(now)[:10]]
