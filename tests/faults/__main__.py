@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults import plan as plans
 from tests.faults.chaos import Repeater
-from tests.faults.clients import Load, settle
+from tests.faults.clients import Load, resolve
+from tests.faults.quiet import await_quiet
 from tests.faults.scene import stage
 
 HEALTHY_SECONDS = 0.5  # of load after the last fault: short, lest it covers what was lost
@@ -62,8 +63,8 @@ def play(system, verdict, accounts, seed, plan):
     time.sleep(HEALTHY_SECONDS)
     repeater.stop()
     load.stop()
-    settle(system, load.history, wallets)
-    quiet = system.await_quiet()
+    resolve(system, load.history, wallets)
+    quiet = await_quiet(system)
     verdict.check(load.history, load.readings)
     outcomes = [transfer.outcome for transfer in load.history]
     return (

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pymysql
 
+from tests.faults.backup import back_up_balances, restore_balances
 from tests.faults.clients import Broken
 from tests.faults.proxy import COMMIT, COMMIT_BEHIND
 
@@ -143,24 +144,24 @@ def _to_road(system, fault):
     if fault.kind == "cut-at":
         words, delivered, road = MOMENTS[fault.target]
         until = time.monotonic() + fault.seconds
-        system.roads[road].cut_at(words, delivered)
+        system.proxies[road].cut_at(words, delivered)
         while (left := until - time.monotonic()) > 0:  # and again at each such moment
-            if system.roads[road].sprung(left):
-                system.roads[road].cut_at(words, delivered)
+            if system.proxies[road].sprung(left):
+                system.proxies[road].cut_at(words, delivered)
     elif fault.kind == "cut":
-        system.roads[fault.target].cut()
+        system.proxies[fault.target].cut()
     else:
-        system.roads[fault.target].hang()
+        system.proxies[fault.target].hang()
         time.sleep(fault.seconds)
-        system.roads[fault.target].let_go()
+        system.proxies[fault.target].let_go()
 
 
 def _restore(system, load, fault):
     """Put the read model back to what it was `seconds` ago, as one who restores a backup does."""
-    backup = _until_mysql_lets(system.backup_of_balances)
+    backup = _until_mysql_lets(lambda: back_up_balances(system))
     time.sleep(fault.seconds)
     load.epoch += 1
-    _until_mysql_lets(lambda: system.restore_balances(backup))
+    _until_mysql_lets(lambda: restore_balances(system, backup))
     load.epoch += 1
 
 
