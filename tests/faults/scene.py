@@ -109,21 +109,20 @@ class Scene:
 
     def finish(self) -> None:
         """End every fault and the load, and check all that was promised."""
-        self.settle()
-        history = [*self._history, *(transfer for load in self._loads for transfer in load.history)]
-        self.verdict.check(history, set().union(*(load.readings for load in self._loads)))
-
-    def settle(self) -> None:
-        """End every fault and the load, and wait until no event is in flight."""
         self.system.heal()
         self.system.await_ready(*self.system.services())
         if self._repeater:
             self._repeater.stop()
         for load in self._loads:
             load.stop()
+        self.check()
+
+    def check(self) -> None:
+        """Check all that was promised, once no event is in flight. No load runs."""
         history = [*self._history, *(transfer for load in self._loads for transfer in load.history)]
         resolve(self.system, history, self.system.services("wallet"))
         await_quiet(self.system)
+        self.verdict.check(history, set().union(*(load.readings for load in self._loads)))
 
 
 def cpu_seconds(pid: int) -> float:
