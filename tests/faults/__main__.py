@@ -21,7 +21,12 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first round; the next one's is one more")
     parser.add_argument("--round", metavar="PLAN", help="run this plan, as a failing round prints it")
     parser.add_argument("--list", action="store_true", help="print the plans and run nothing")
-    parser.add_argument("--named", action="store_true", help="run the named tests instead")
+    parser.add_argument(
+        "--named",
+        action="store_true",
+        help="run the named tests instead; what follows goes to pytest. The long form of the Galera cluster:"
+        " --named tests/faults/test_galera.py --runs 10 --run-seconds 30",
+    )
     options, rest = parser.parse_known_args()
     if options.named:
         return pytest.main(["-q", "-rs", "-s", "--tb=short", *(rest or ["tests/faults"])])

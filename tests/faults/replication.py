@@ -3,12 +3,13 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pymysql
 
+from tests.faults.root import run_as_root
 from tests.faults.system import ROOT
 from tests.faults.waiting import wait_until
 
@@ -52,16 +53,7 @@ class Server:
 
     def run(self, *statements: str) -> tuple[Any, ...]:
         """Run the statements as root; give the rows of the last one."""
-        folder = os.open(self.folder, os.O_RDONLY)  # a full path may be longer than a socket's can be
-        try:
-            socket = f"/proc/self/fd/{folder}/server.sock"
-            with closing(pymysql.connect(unix_socket=socket, user="root", autocommit=True)) as connection:
-                cursor = connection.cursor()
-                for statement in statements:
-                    cursor.execute(statement)
-                return tuple(cursor.fetchall())
-        finally:
-            os.close(folder)
+        return run_as_root(self.folder, "server.sock", *statements)
 
     def kill(self) -> None:
         if self._process:
