@@ -294,6 +294,10 @@ class Consumer(Generic[E]):
         except DatabaseUnavailable:
             self._reads = "down"
             return
+        # After a restore or a switch of servers the stored offset may be an older one: its records are read again, also
+        # where no further record arrives.
+        positions = self.assignment.positions
+        self.assignment.invalidate([each for each in positions if each in stored and stored[each] != positions[each]])
         if ends is None:
             return
         self._missing = sorted(set(topics) - {partition.topic for partition in partitions})
