@@ -215,6 +215,7 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
     COMMIT."""
 
     packet_bytes = 1024 * 1024  # the largest packet that the server takes
+    packet_statements: int | None = None  # how many statements one packet may hold
     address: Address
 
     def prepare(self, address: Address) -> None:
@@ -222,9 +223,13 @@ class Connection(pymysql.connections.Connection):  # type: ignore[type-arg]
         with self.cursor() as cursor:
             for statement in mysql_session.statements():
                 cursor.queue(statement)
-            cursor.execute("SELECT @@max_allowed_packet")
-            ((packet_bytes,),) = cursor.fetchall()
-        self.packet_bytes = packet_bytes
+            cursor.execute("SHOW SESSION VARIABLES WHERE Variable_name IN ('max_allowed_packet', 'wsrep_on')")
+            variables = dict(cursor.fetchall())
+        self.packet_bytes = int(variables["max_allowed_packet"])
+        if variables.get("wsrep_on") == "ON":
+            # A Galera node that rolls a transaction back between two statements of one packet reports no error: it
+            # runs the rest without a transaction, and its COMMIT succeeds.
+            self.packet_statements = 1
         self._read_timeout = STATEMENT_SECONDS
 
     @contextmanager
@@ -279,7 +284,7 @@ class Cursor(pymysql.cursors.Cursor):
     def execute(self, query: str | bytes, args: Any = None) -> int:
         self.queue(query, args)  # type: ignore[arg-type]  # executemany hands bytes over
         statements, self._queued = self._queued, []
-        for packet in _packets(statements, self.connection.packet_bytes):
+        for packet in _packets(statements, self.connection.packet_bytes, self.connection.packet_statements):
             super().execute(b";\n".join(packet))  # type: ignore[arg-type]
             for _ in packet[1:]:  # MySQL stops at the first that fails, and so does this
                 self.nextset()
@@ -340,7 +345,7 @@ class DatabaseClock:
         return int(now * 1_000_000 + self._ahead)
 
 
-def _packets(statements: Sequence[bytes], limit: int) -> Iterator[list[bytes]]:
+def _packets(statements: Sequence[bytes], limit: int, most: int | None = None) -> Iterator[list[bytes]]:
     """The statements, in their order, in as few packets as the server takes."""
     packet: list[bytes] = []
     size = 0
@@ -349,7 +354,7 @@ def _packets(statements: Sequence[bytes], limit: int) -> Iterator[list[bytes]]:
             raise pymysql.DataError(
                 PACKET_TOO_LARGE, f"a statement of {len(statement)} bytes: max_allowed_packet is {limit}"
             )
-        if packet and size + len(statement) + 64 > limit:
+        if packet and (len(packet) == most or size + len(statement) + 64 > limit):
             yield packet
             packet, size = [], 0
         packet.append(statement)

@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults import plan as plans
 from tests.faults.chaos import Repeater
-from tests.faults.clients import Load, settle
+from tests.faults.clients import Load, resolve
+from tests.faults.quiet import await_quiet
 from tests.faults.scene import stage
 
 HEALTHY_SECONDS = 0.5  # of load after the last fault: short, lest it covers what was lost
@@ -20,7 +21,12 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first round; the next one's is one more")
     parser.add_argument("--round", metavar="PLAN", help="run this plan, as a failing round prints it")
     parser.add_argument("--list", action="store_true", help="print the plans and run nothing")
-    parser.add_argument("--named", action="store_true", help="run the named tests instead")
+    parser.add_argument(
+        "--named",
+        action="store_true",
+        help="run the named tests instead; what follows goes to pytest. The long form of the Galera cluster:"
+        " --named tests/faults/test_galera.py --runs 10 --run-seconds 30",
+    )
     options, rest = parser.parse_known_args()
     if options.named:
         return pytest.main(["-q", "-rs", "-s", "--tb=short", *(rest or ["tests/faults"])])
@@ -62,8 +68,8 @@ def play(system, verdict, accounts, seed, plan):
     time.sleep(HEALTHY_SECONDS)
     repeater.stop()
     load.stop()
-    settle(system, load.history, wallets)
-    quiet = system.await_quiet()
+    resolve(system, load.history, wallets)
+    quiet = await_quiet(system)
     verdict.check(load.history, load.readings)
     outcomes = [transfer.outcome for transfer in load.history]
     return (

@@ -1,27 +1,45 @@
-"""The system of the named tests: taken over anew by each file, whole again before each test."""
+"""The system of the named tests: taken over by each file, healed before each test."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from tests.faults import scene as scenes
+from tests.faults.scene import Scene, Stage
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption("--runs", type=int, default=1, help="of test_galera.py: how often it transfers and checks (1)")
+    group.addoption("--run-seconds", type=float, default=8, help="of test_galera.py: how long each run transfers (8)")
+
+
+@pytest.fixture
+def runs(pytestconfig: pytest.Config) -> int:
+    return int(pytestconfig.getoption("runs"))
+
+
+@pytest.fixture
+def run_seconds(pytestconfig: pytest.Config) -> float:
+    return float(pytestconfig.getoption("run_seconds"))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def system_to_break():
+def system_to_break() -> None:
     if "LOCAL_DIR" not in os.environ:
         pytest.skip("needs a system to break: ./local.sh faults --named")
 
 
 @pytest.fixture(scope="module")
-def stage(system_to_break):
+def stage(system_to_break: None) -> Iterator[Stage]:
     with scenes.stage() as stage:
         yield stage
 
 
 @pytest.fixture
-def scene(stage):
+def scene(stage: Stage) -> Iterator[Scene]:
     """Whatever the test did, the promises are checked after it."""
-    scene = scenes.Scene(*stage)
+    scene = Scene(*stage)
     yield scene
     scene.finish()

@@ -1,19 +1,22 @@
-"""What was written to the topics since a quiet moment, and whether it tells one consistent story."""
+"""What was published since a quiet moment, and whether these events follow from one another."""
 
 import json
 from contextlib import closing
+from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
-from tests.faults.clients import Broken
-from tests.faults.system import PARTITIONS, TOPICS
+from tests.faults.clients import Broken, State
+from tests.faults.system import PARTITIONS, TOPICS, System
 
 READ_SECONDS = 30
 
+Key = tuple[str, int]  # account_id_from and sequence: both events of a transfer carry them
 
-class Told(NamedTuple):
+
+class Movement(NamedTuple):
     """A TransactionCreated."""
 
     sequence: int
@@ -23,29 +26,34 @@ class Told(NamedTuple):
 
 
 class Ledger:
-    """Begins with what is stored now, while all is quiet; reads on at each look, and what it has found stays."""
+    """Begins with what is stored now, while nothing is in flight; each `read` goes on where the last one ended.
 
-    def __init__(self, system):
-        self._system = system
+    `ordered`: a transfer's event is published after those of the same account_id_from that committed before it. A
+    cluster of several primaries does not promise this: its nodes draw the ids of the outbox independently.
+    """
+
+    def __init__(self, system: System, ordered: bool = True) -> None:
+        self._system, self._ordered = system, ordered
         with self._consumer() as consumer:
             partitions = [TopicPartition(topic, number) for topic in TOPICS for number in range(PARTITIONS)]
             self._next = consumer.end_offsets(partitions, timeout_ms=READ_SECONDS * 1000)
-        self._values = {}  # (account_id_from, sequence) -> value of the BalanceUpdated
-        self._unplayed = {}  # (sequence, account_id_from) -> (payload, occurred_at)
-        self._newest = {}  # account_id_from -> sequence of its newest first occurrence
-        self._told = {}  # (account_id_from, sequence) -> Told
-        self.transactions = {}  # id -> Told
-        self.balances = dict(system.rows("wallet", "SELECT id, balance FROM accounts"))
-        self.sequences = {}  # account -> sequence of its last BalanceUpdated
-        self.states = {  # (account, sequence, occurred_at, balance): what could ever be read of an account
-            (account, sequence, f"{moment.isoformat(timespec='microseconds')}Z", balance)
+        self._values: dict[Key, bytes] = {}  # of the BalanceUpdated
+        self._unplayed: dict[Key, tuple[dict[str, Any], str]] = {}  # payload, occurred_at
+        self._movements: dict[Key, Movement] = {}
+        self._newest: dict[str, int] = {}  # account_id_from -> sequence of its newest first occurrence
+        self.transactions: dict[str, Movement] = {}  # by id
+        self.repeats = 0  # records of a transfer that was published before
+        self.balances: dict[str, Decimal] = dict(system.rows("wallet", "SELECT id, balance FROM accounts"))
+        self.sequences: dict[str, int] = {}  # account -> sequence of its last BalanceUpdated
+        self.states: set[State] = {  # what could ever be read of an account
+            (account, sequence, _text(moment), balance)
             for account, sequence, moment, balance in system.rows(
                 "balances", "SELECT account_id, sequence, updated_at, balance FROM balances"
             )
         }
 
-    def read(self):
-        """Take in what is new, up to the ends of now. Raises Broken where the records contradict each other."""
+    def read(self) -> None:
+        """Read up to the present ends. Raises Broken where the records contradict each other."""
         with self._consumer() as consumer:
             ends = consumer.end_offsets(list(self._next), timeout_ms=READ_SECONDS * 1000)
             consumer.assign(list(self._next))
@@ -58,48 +66,61 @@ class Ledger:
                     self._next[tp] = batch[-1].offset + 1
         self._play()
 
-    def _consumer(self):
+    def _consumer(self) -> Any:
         return closing(KafkaConsumer(bootstrap_servers=self._system.bootstrap_servers, api_version=(3, 9)))
 
-    def _note(self, record):
+    def _note(self, record: Any) -> None:
         headers = dict(record.headers)
         if not headers.get("sequence", b"").isdigit():
-            return  # poison, sent on purpose
+            return  # an unreadable record, sent on purpose
         sequence, occurred_at = int(headers["sequence"]), headers["occurred_at"].decode()
         message = json.loads(record.value, parse_float=Decimal, parse_int=Decimal)
         name, payload = message["Name"], message["Payload"]
-        if name == "TransactionCreated" and payload["id"] not in self.transactions:
-            told = Told(sequence, payload["account_id_from"], payload["account_id_to"], payload["amount"])
-            if sequence < self._newest.get(told.source, 0):
-                raise Broken(
-                    f"transaction {payload['id']} of {told.source} first stands on its topic after a newer one"
-                )
-            self._newest[told.source] = sequence
-            self.transactions[payload["id"]] = self._told[told.source, sequence] = told
+        if name == "TransactionCreated":
+            self._note_movement(sequence, payload)
         elif name == "BalanceUpdated":
-            event = payload["account_id_from"], sequence
-            if event not in self._values:
-                self._values[event] = record.value
-                self._unplayed[event[::-1]] = payload, occurred_at
-            elif self._values[event] != record.value:
-                raise Broken(f"two events of {event} have one sequence: {self._values[event]} {record.value}")
+            key = payload["account_id_from"], sequence
+            if key not in self._values:
+                self._values[key] = record.value
+                self._unplayed[key] = payload, occurred_at
+            elif self._values[key] != record.value:
+                raise Broken(f"two events of {key} differ: {self._values[key]!r} {record.value!r}")
         elif name == "AccountCreated" and payload["account_id"] not in self.balances:
             self.balances[payload["account_id"]] = payload["balance"]
             self.states.add((payload["account_id"], sequence, occurred_at, payload["balance"]))
 
-    def _play(self):
-        """In the order of their sequence, each new balance is the one before it and the amount: so did they commit."""
-        for sequence, source in sorted(self._unplayed):
-            payload, occurred_at = self._unplayed.pop((sequence, source))
-            told = self._told.get((source, sequence))
-            if told is None:
-                raise Broken(f"the BalanceUpdated {sequence} is on its topic, its TransactionCreated is not")
-            for side, account, change in (("from", told.source, -told.amount), ("to", told.target, told.amount)):
+    def _note_movement(self, sequence: int, payload: dict[str, Any]) -> None:
+        if payload["id"] in self.transactions:
+            self.repeats += 1
+            return
+        movement = Movement(sequence, payload["account_id_from"], payload["account_id_to"], payload["amount"])
+        if self._ordered and sequence < self._newest.get(movement.source, 0):
+            raise Broken(f"transaction {payload['id']} of {movement.source} was published after a newer one")
+        if self._movements.setdefault((movement.source, sequence), movement) is not movement:
+            raise Broken(f"two transfers of {movement.source} have the sequence {sequence}")
+        self._newest[movement.source] = sequence
+        self.transactions[payload["id"]] = movement
+
+    def _play(self) -> None:
+        """In each account's order of sequences, each new balance is the one before it and the amount."""
+        for key in sorted(self._unplayed, key=lambda each: each[1]):
+            payload, occurred_at = self._unplayed.pop(key)
+            movement = self._movements.get(key)
+            if movement is None:
+                raise Broken(f"the BalanceUpdated {key} was published, its TransactionCreated was not")
+            changes = (("from", movement.source, -movement.amount), ("to", movement.target, movement.amount))
+            for side, account, change in changes:
                 balance = payload[f"balance_account_id_{side}"]
                 if payload[f"account_id_{side}"] != account or balance != self.balances[account] + change:
-                    raise Broken(f"{payload} does not follow from {self.balances[account]} and {told}")
+                    raise Broken(f"{payload} does not follow from {self.balances[account]} and {movement}")
+                if movement.sequence <= self.sequences.get(account, 0):
+                    raise Broken(f"sequence {movement.sequence} of {account} comes after {self.sequences[account]}")
                 self.balances[account] = balance
-                self.sequences[account] = sequence
-                self.states.add((account, sequence, occurred_at, balance))
+                self.sequences[account] = movement.sequence
+                self.states.add((account, movement.sequence, occurred_at, balance))
         if len(self._values) != len(self.transactions):
-            raise Broken(f"{len(self.transactions)} transactions are told, and {len(self._values)} changes of balances")
+            raise Broken(f"{len(self.transactions)} TransactionCreated, and {len(self._values)} BalanceUpdated")
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment.isoformat(timespec='microseconds')}Z"

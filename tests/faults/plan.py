@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import pymysql
 
+from tests.faults.backup import back_up_balances, restore_balances
 from tests.faults.clients import Broken
 from tests.faults.proxy import COMMIT, COMMIT_BEHIND
+from tests.faults.root import run_as_root
 
 TERMINATED = (143, -15)  # an entrypoint that was still migrating, or a program that was just being loaded
 LOAD_SECONDS, LAST_SECONDS, RESTORE_SECONDS = 12, 0.5, 60
@@ -65,7 +67,8 @@ def drawn(seed):
     processes = [*plan.cast, "kafka", "mysql"]
     for _ in range(rng.randint(3, 6)):
         at = round(rng.uniform(0.5, LOAD_SECONDS - 1), 1)
-        kind = rng.choices(("kill", "stop", "pause", "hang", "cut", "cut-at", "restore"), (6, 2, 4, 2, 2, 12, 2))[0]
+        kinds = ("kill", "stop", "pause", "hang", "cut", "cut-at", "restore", "read-only")
+        kind = rng.choices(kinds, (6, 2, 4, 2, 2, 12, 2, 2))[0]
         if kind in ("kill", "stop"):
             fault = Fault(at, kind, rng.choice(processes), round(rng.uniform(0, 3), 1))
         elif kind == "pause":
@@ -78,6 +81,8 @@ def drawn(seed):
             fault = Fault(at, kind, rng.choice(ROADS))
         elif kind == "cut-at":
             fault = Fault(at, kind, rng.choice(list(MOMENTS)), round(rng.uniform(0, 3), 1))
+        elif kind == "read-only":
+            fault = Fault(at, kind, "mysql", round(rng.uniform(0.5, 4), 1))
         else:
             fault = Fault(at, kind, "balances", round(rng.uniform(0.5, 3), 1))
         plan.faults.append(fault)
@@ -111,6 +116,8 @@ def carry_out(plan, system, load):
             if fault.kind in ("kill", "stop", "pause"):
                 with busy[fault.target]:
                     _to_process(system, fault)
+            elif fault.kind == "read-only":
+                _switch_to_read_only(system, fault)
             elif fault.kind == "restore":
                 _restore(system, load, fault)
             else:
@@ -143,24 +150,31 @@ def _to_road(system, fault):
     if fault.kind == "cut-at":
         words, delivered, road = MOMENTS[fault.target]
         until = time.monotonic() + fault.seconds
-        system.roads[road].cut_at(words, delivered)
+        system.proxies[road].cut_at(words, delivered)
         while (left := until - time.monotonic()) > 0:  # and again at each such moment
-            if system.roads[road].sprung(left):
-                system.roads[road].cut_at(words, delivered)
+            if system.proxies[road].sprung(left):
+                system.proxies[road].cut_at(words, delivered)
     elif fault.kind == "cut":
-        system.roads[fault.target].cut()
+        system.proxies[fault.target].cut()
     else:
-        system.roads[fault.target].hang()
+        system.proxies[fault.target].hang()
         time.sleep(fault.seconds)
-        system.roads[fault.target].let_go()
+        system.proxies[fault.target].let_go()
+
+
+def _switch_to_read_only(system, fault):
+    """As before a switch of servers. The setting does not survive a restart of the server."""
+    _until_mysql_lets(lambda: run_as_root(system.folder / "mysql", "mysql.sock", "SET GLOBAL read_only = 1"))
+    time.sleep(fault.seconds)
+    _until_mysql_lets(lambda: run_as_root(system.folder / "mysql", "mysql.sock", "SET GLOBAL read_only = 0"))
 
 
 def _restore(system, load, fault):
     """Put the read model back to what it was `seconds` ago, as one who restores a backup does."""
-    backup = _until_mysql_lets(system.backup_of_balances)
+    backup = _until_mysql_lets(lambda: back_up_balances(system))
     time.sleep(fault.seconds)
     load.epoch += 1
-    _until_mysql_lets(lambda: system.restore_balances(backup))
+    _until_mysql_lets(lambda: restore_balances(system, backup))
     load.epoch += 1
 
 

@@ -1,96 +1,103 @@
-"""The system under test: its processes, the proxies between them, and what can be done to either.
+"""The system under test: its processes, the proxies between them, and the faults of either.
 
-./local.sh has started it. The services are started anew here, as children of ours, with proxies on their roads to
-MySQL and to Kafka; the database server and the broker stay with ./local.sh.
+./local.sh has started it. The services are started again here, as child processes, with proxies in front of MySQL and
+of Kafka. The database server and the broker stay with ./local.sh.
 """
 
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import requests
-from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
 
 from tests.faults.proxy import Proxy
+from tests.faults.servers import OneServer, Servers
+from tests.faults.waiting import Unmet, wait_until
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 6
-READY_SECONDS, STOP_SECONDS, QUIET_SECONDS = 60, 10, 40
+READY_SECONDS, STOP_SECONDS = 60, 10
 TOPICS = ("accounts", "balances", "transactions")
 OUTSIDE = ("mysql", "kafka")  # the processes that ./local.sh keeps
 
 
-class Unmet(AssertionError):
-    """What was waited for did not come in time."""
-
-
 class System:
-    def __init__(self, environment=None):
+    """`environment` is what the services get besides the usual; `servers` are other database servers than the one of
+    ./local.sh."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None, servers: Servers | None = None) -> None:
         self._environment = environment or {}
-        self._folder = Path(os.environ["LOCAL_DIR"])
+        self.folder = Path(os.environ["LOCAL_DIR"])
         self._ports = {
             name: int(os.environ[f"{name.upper()}_PORT"]) for name in ("wallet", "balances", "mysql", "kafka")
         }
-        self._children = {}
-        self.roads = {
-            "wallet-mysql": Proxy(self._ports["mysql"]),
-            "balances-mysql": Proxy(self._ports["mysql"]),
-            "kafka": Proxy(self._ports["kafka"]),
-        }
-        # Brokers of a test's own need no proxy, and their topics are yet to be made.
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        one = OneServer(self._ports["mysql"])
+        self._servers, self._other_servers = servers or one, servers is not None
+        self.one_server = self._servers.one_server
+        self.proxies = {**one.proxies, "kafka": Proxy(self._ports["kafka"])}
+        self._records, self._records_aside = self.folder / "kafka", self.folder / "kafka-aside"
+        # Brokers of a test's own need no proxy, and their topics are yet to be created.
         self._own_brokers = "KAFKA_BOOTSTRAP_SERVERS" in self._environment
         self.bootstrap_servers = self._environment.get(
-            "KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{self.roads['kafka'].port}"
+            "KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{self.proxies['kafka'].port}"
         )
 
-    def open(self):
+    def open(self) -> None:
         """Take the system over from ./local.sh: proxies between its parts, six partitions a topic."""
         for name in ("wallet", "balances", "kafka"):
             self._local("stop", name)
+        if self._other_servers:  # they know nothing of the events that are in the topics
+            self._records.rename(self._records_aside)
         self.start("kafka")
-        if not self._own_brokers:
-            self._widen_topics()
+        if not self._own_brokers and not self._other_servers:
+            self._add_partitions()
         self.start("wallet")
         self.start("balances")
         self.await_ready("wallet", "balances")
 
-    def _widen_topics(self):
+    def _add_partitions(self) -> None:
         with closing(KafkaAdminClient(bootstrap_servers=self.bootstrap_servers, api_version=(3, 9))) as admin:
 
-            def narrow():
+            def missing() -> dict[str, int]:
                 return {
                     each["name"]: PARTITIONS
                     for each in admin.describe_topics(list(TOPICS))
                     if len(each["partitions"]) < PARTITIONS
                 }
 
-            if narrow():
-                admin.create_partitions(narrow())
-            wait_until(lambda: not narrow(), "six partitions a topic", READY_SECONDS)
+            if missing():
+                admin.create_partitions(missing())
+            wait_until(lambda: not missing(), "six partitions a topic", READY_SECONDS)
 
-    def close(self):
+    def close(self) -> None:
         self.heal()
         for name in list(self._children):
             self.stop(name)
+        if self._records_aside.is_dir():
+            self.stop("kafka")
+            shutil.rmtree(self._records)
+            self._records_aside.rename(self._records)
+            self.start("kafka")
 
     # ---- processes: mysql, kafka, wallet, wallet-2, balances, balances-2, ...
 
-    def start(self, name, **environment):
+    def start(self, name: str, **environment: str) -> None:
         """mysql and kafka answer when this returns; a service may still wait for them (await_ready)."""
         if name in OUTSIDE:
             self._local("start", name)
         elif not self.running(name):
             self._children[name] = self._launch(name, environment)
 
-    def stop(self, name):
+    def stop(self, name: str) -> int:
         """SIGTERM, and wait for the end; give the exit code (of those that ./local.sh keeps: 0)."""
         if name in OUTSIDE:
             self._local("stop", name)
@@ -103,39 +110,40 @@ class System:
             child.kill()
             raise Unmet(f"{name} did not end within {STOP_SECONDS} s of SIGTERM") from None
 
-    def kill(self, name):
+    def kill(self, name: str) -> None:
         self.signal(name, signal.SIGKILL)
         if name in OUTSIDE:
             wait_until(lambda: not self.running(name), f"the end of {name}", 10)
         else:
             self._children[name].wait()
 
-    def pause(self, name):
+    def pause(self, name: str) -> None:
         self.signal(name, signal.SIGSTOP)
 
-    def resume(self, name):
+    def resume(self, name: str) -> None:
         self.signal(name, signal.SIGCONT)
 
-    def signal(self, name, number):
+    def signal(self, name: str, number: int) -> None:
         os.kill(self.pid(name), number)
 
-    def pid(self, name):
+    def pid(self, name: str) -> int:
         if name in OUTSIDE:
-            return int((self._folder / "run" / f"{name}.pid").read_text())
+            return int((self.folder / "run" / f"{name}.pid").read_text())
         return self._children[name].pid
 
-    def running(self, name):
+    def running(self, name: str) -> bool:
         if name in OUTSIDE:
             with suppress(OSError):
                 return bool(Path(f"/proc/{self.pid(name)}/cmdline").read_bytes())
             return False
         return name in self._children and self._children[name].poll() is None
 
-    def services(self, kind=""):
+    def services(self, kind: str = "") -> list[str]:
         return [name for name in self._children if name.startswith(kind)]
 
-    def cast(self, names):
+    def cast(self, names: Iterable[str]) -> None:
         """Let exactly these services run, and wait until they are ready."""
+        names = list(names)
         for name in self.services():
             if name not in names:
                 self.stop(name)
@@ -143,80 +151,83 @@ class System:
             self.start(name)
         self.await_ready(*names)
 
-    def heal(self):
-        """Every road open, every process running, those that were killed too."""
-        for road in self.roads.values():
-            road.heal()
+    def heal(self) -> None:
+        """Open every proxy, and let every process run, those that were killed too."""
+        for proxy in self.proxies.values():
+            proxy.heal()
         for name in (*OUTSIDE, *self._children):
             if self.running(name):
                 self.resume(name)
             else:
                 self.start(name)
 
-    def _launch(self, name, environment):
-        kind = name.split("-")[0]
-        mysql = f"127.0.0.1:{self._ports['mysql']}"
-        with open(self._folder / "logs" / f"{name}.log", "ab") as log:
+    def _launch(self, name: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+        with open(self.folder / "logs" / f"{name}.log", "ab") as log:
             return subprocess.Popen(
-                ["bash", "entrypoint.sh", kind],
+                ["bash", "entrypoint.sh", name.split("-")[0]],
                 cwd=ROOT,
-                env={
-                    **os.environ,
-                    "HOST": "127.0.0.1",
-                    "PORT": str(self.port(name)),
-                    "DATABASE_URL": f"mysql://{kind}:{kind}@127.0.0.1:{self.roads[f'{kind}-mysql'].port}/{kind}",
-                    "MIGRATIONS_DATABASE_URL": f"mysql://{kind}_owner:{kind}_owner@{mysql}/{kind}",
-                    "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
-                    "KAFKA_PARTITIONS": str(PARTITIONS),
-                    "KAFKA_INSTANCE_ID": name,
-                    "SEED_DEMO_DATA": "on",
-                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                    **self._environment,
-                    **environment,
-                },
+                env={**self.environment_of(name), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
 
-    def _local(self, verb, name):
-        environment = {**os.environ, "KAFKA_ADVERTISED_PORT": str(self.roads["kafka"].port)}
-        command = ["./local.sh", verb, name]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    def environment_of(self, name: str) -> dict[str, str]:
+        kind = name.split("-")[0]
+        return {
+            **os.environ,
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port(name)),
+            "DATABASE_URL": f"mysql://{kind}:{kind}@{self._servers.hosts(name)}/{kind}",
+            "MIGRATIONS_DATABASE_URL": (
+                f"mysql://{kind}_owner:{kind}_owner@{self._servers.migration_hosts(name)}/{kind}"
+            ),
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "KAFKA_PARTITIONS": str(PARTITIONS),
+            "KAFKA_INSTANCE_ID": name,
+            "SEED_DEMO_DATA": "on",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **self._environment,
+        }
+
+    def _local(self, command: str, name: str) -> None:
+        environment = {**os.environ, "KAFKA_ADVERTISED_PORT": str(self.proxies["kafka"].port)}
+        arguments = ["./local.sh", command, name]
+        done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
         if done.returncode:
-            raise Unmet(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+            raise Unmet(f"{' '.join(arguments)}: {done.stdout}{done.stderr}")
 
     @property
-    def database_port(self):
+    def database_port(self) -> int:
         return self._ports["mysql"]
 
-    # ---- what it says of itself
+    # ---- its state
 
-    def port(self, name):
+    def port(self, name: str) -> int:
         kind, _, number = name.partition("-")
         return self._ports[kind] + int(number or 1) - 1
 
-    def url(self, name):
+    def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port(name)}"
 
-    def ready(self, name):
+    def ready(self, name: str) -> tuple[int, dict[str, Any]]:
         """(status, facts) of /ready, or (0, {}) when nothing answers."""
         try:
-            answer = requests.get(f"{self.url(name)}/ready", timeout=15)
+            response = requests.get(f"{self.url(name)}/ready", timeout=15)
         except requests.RequestException:
             return 0, {}
-        return answer.status_code, answer.json()
+        return response.status_code, response.json()
 
-    def await_ready(self, *names):
+    def await_ready(self, *names: str) -> None:
         for name in names:
-            wait_until(lambda name=name: self.ready(name)[0] == 200, f"{name} to be ready", READY_SECONDS)
+            wait_until(lambda name=name: self.ready(name)[0] == 200, f"{name} to be ready", READY_SECONDS)  # type: ignore[misc]
 
-    def database(self, name, user=None):
+    def database(self, name: str, user: str | None = None) -> "pymysql.connections.Connection[Any]":
         """A connection straight to the database, past the proxies, as its owner unless another user is named."""
         user = user or f"{name}_owner"
         return pymysql.connect(
             host="127.0.0.1",
-            port=self._ports["mysql"],
+            port=self._servers.port(),
             user=user,
             password=user,
             database=name,
@@ -226,75 +237,12 @@ class System:
             ssl_disabled=True,
         )
 
-    def rows(self, name, statement, *parameters):
+    def rows(self, name: str, statement: str, *parameters: object) -> tuple[tuple[Any, ...], ...]:
         with closing(self.database(name)) as connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            return cursor.fetchall()
+            return tuple(cursor.fetchall())
 
-    def backup_of_balances(self):
-        """The read model and its offsets, as of one moment."""
-        with closing(self.database("balances")) as connection, connection.cursor() as cursor:
-            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-            return {table: _all_of(cursor, table) for table in ("consumer_offsets", "balances")}
-
-    def restore_balances(self, backup):
-        with closing(self.database("balances")) as connection, connection.cursor() as cursor:
-            connection.begin()
-            for table, rows in backup.items():
-                cursor.execute(f"DELETE FROM {table}")
-                marks = ", ".join(["%s"] * len(rows[0]))
-                cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
-            connection.commit()
-
-    def connections(self, kind):
+    def connections(self, kind: str) -> int:
         """How many connections the service's user has at the database."""
         with closing(self.database(kind, user=kind)) as connection, connection.cursor() as cursor:
             return cursor.execute("SHOW PROCESSLIST") - 1
-
-    def await_quiet(self, seconds=QUIET_SECONDS):
-        """Wait until the outbox is empty and every record was read; give the seconds it took."""
-        started = time.monotonic()
-        with closing(KafkaConsumer(bootstrap_servers=self.bootstrap_servers, api_version=(3, 9))) as consumer:
-            partitions = [TopicPartition(topic, number) for topic in TOPICS[:2] for number in range(PARTITIONS)]
-
-            def quiet():
-                if self.rows("wallet", "SELECT 1 FROM outbox LIMIT 1"):
-                    return False
-                stored = {
-                    (topic, number): offset
-                    for topic, number, offset in self.rows(
-                        "balances", "SELECT topic, partition_id, next_offset FROM consumer_offsets"
-                    )
-                }
-                ends = consumer.end_offsets(partitions, timeout_ms=5000)
-                return all(stored.get(tp, 0) == end for tp, end in ends.items())
-
-            wait_until(quiet, "an empty outbox and no lag", seconds, KafkaError, pymysql.Error)
-        return time.monotonic() - started
-
-
-def wait_until(condition, what, seconds, *errors):
-    """Wait for the condition; the given errors count as "not yet". Give the seconds it took."""
-    started = time.monotonic()
-    while True:
-        try:
-            if condition():
-                return time.monotonic() - started
-        except errors as error:
-            last = f": {error!r}"
-        else:
-            last = ""
-        if time.monotonic() - started > seconds:
-            raise Unmet(f"waited {seconds} s for {what}{last}")
-        time.sleep(0.05)
-
-
-def _all_of(cursor, table):
-    cursor.execute(f"SELECT * FROM {table}")
-    return cursor.fetchall()
-
-
-def port_is_open(port):
-    with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), timeout=1)):
-        return True
-    return False

@@ -17,8 +17,8 @@ def test_a_connection_cut_at_this_moment_loses_and_doubles_nothing(scene, moment
     scene.load()
 
     for _ in range(5):
-        scene.system.roads[road].cut_at(words, delivered)
-        assert scene.system.roads[road].sprung(seconds=10)
+        scene.system.proxies[road].cut_at(words, delivered)
+        assert scene.system.proxies[road].sprung(seconds=10)
 
     print(f"\n{moment}: work went on {scene.through(limit=BACK_SECONDS):.1f} s after the fifth cut")
 

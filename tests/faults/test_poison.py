@@ -6,6 +6,8 @@ from contextlib import closing
 import pytest
 from kafka import KafkaProducer
 
+from tests.faults.quiet import await_quiet
+
 RECORDS = 5000
 GARBAGE = [
     lambda: (os.urandom(60), []),
@@ -29,6 +31,6 @@ def test_5000_unreadable_messages_are_parked_and_hold_up_nobody(scene):
         producer.flush(timeout=60)
 
     print(f"\na transfer behind {RECORDS} unreadable messages was told after {scene.through():.1f} s")
-    scene.system.await_quiet()
+    await_quiet(scene.system)
     assert scene.system.rows("balances", "SELECT COUNT(*) FROM dead_letters WHERE state = 'parked'") == ((RECORDS,),)
     scene.system.rows("balances", "DELETE FROM dead_letters")

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from tests.faults.proxy import Proxy
-from tests.faults.system import PARTITIONS, wait_until
+from tests.faults.system import PARTITIONS
+from tests.faults.waiting import wait_until
 
 LEAD_SECONDS = 12  # until another wallet relays
 TAKE_OVER_SECONDS = 8  # until other members read a dead one's partitions
@@ -40,10 +41,10 @@ def test_an_old_leader_that_wakes_with_events_in_its_hands_does_no_harm(scene):
     leader, other = leading(system)
     scene.load(WALLETS)
 
-    system.roads["kafka"].hang_at(b"BalanceUpdated")
-    assert system.roads["kafka"].sprung(10)
+    system.proxies["kafka"].hang_at(b"BalanceUpdated")
+    assert system.proxies["kafka"].sprung(10)
     system.pause(leader)
-    system.roads["kafka"].let_go()
+    system.proxies["kafka"].let_go()
     took = scene.through(wallet=other, limit=LEAD_SECONDS)
     system.resume(leader)
 

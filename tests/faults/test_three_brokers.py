@@ -9,7 +9,8 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from tests.faults import scene as scenes
-from tests.faults.system import ROOT, System, port_is_open, wait_until
+from tests.faults.system import ROOT, System
+from tests.faults.waiting import port_is_open, wait_until
 
 BACK_SECONDS = 8  # another broker takes the dead one's partitions over
 CLUSTER = "dGhyZWUtYnJva2Vycy10ZQ"

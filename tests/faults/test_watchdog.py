@@ -8,7 +8,8 @@ import time
 import pytest
 import requests
 
-from tests.faults.system import ROOT, System, wait_until
+from tests.faults.system import ROOT, System
+from tests.faults.waiting import wait_until
 
 # The wallet with a relay that hangs in its first step.
 STUCK = """
