@@ -13,6 +13,7 @@ from common.events.idempotency import IdempotencyKeys, Key
 from common.json_api import BODY_BYTES
 from common.runner import BODY_BYTES as BODY_BYTES_READ
 from common.runner import HEADER_BYTES
+from common.version import VERSION
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, rows, value
@@ -389,7 +390,7 @@ def test_kafka_away_is_no_fault_and_the_outbox_is_told(wallet, database):
 
     assert (ready.status_code, ready.json()["status"], ready.json()["outbox_rows"]) == (200, "ready", 2)
     assert ready.json()["outbox_oldest_seconds"] > 0
-    assert wallet("GET", "/health").json() == {"status": "ok"}
+    assert wallet("GET", "/health").json() == {"status": "ok", "version": VERSION}
 
 
 def test_a_wallet_without_mysql_is_alive_but_not_ready_and_says_when_to_come_again(tmp_path):
