@@ -45,6 +45,16 @@ def test_every_document_is_linked_from_the_readme() -> None:
     assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} - linked == set()
 
 
+def test_every_module_has_its_row_in_the_architecture() -> None:
+    linked = read(ROOT / "docs" / "architecture.md").links()
+    modules = [path for folder in OPS for path in (ROOT / folder).rglob("*.py")]
+    modules += (ROOT / "common").rglob("*.py")
+
+    assert {str(path.relative_to(ROOT)) for path in modules if path.name != "__init__.py"} - {
+        link.removeprefix("../") for link in linked
+    } == set()
+
+
 @of_each
 def test_a_block_of_commands_can_be_pasted_into_any_shell(document: Document) -> None:
     """An interactive zsh takes a comment for a command, and any shell takes output for one."""

@@ -49,6 +49,7 @@ THIS_FILE = Path(__file__).resolve()
 FILES_TO_CLEAN = """
 .ci/run
 .github/workflows/ci.yml
+balances.sql
 balances/api.py
 balances/messages.py
 balances/ops.py
@@ -67,7 +68,6 @@ common/events/idempotency.py
 common/events/offsets.py
 common/events/outbox.py
 common/events/progress.py
-common/events/relay.py
 common/json_api.py
 common/kafka.py
 common/log.py
@@ -146,8 +146,10 @@ tests/integration/test_openapi.py
 tests/integration/test_ops_dead_letters.py
 tests/integration/test_ops_rebuild.py
 tests/integration/test_projection.py
+tests/integration/test_relay.py
 tests/integration/test_repositories.py
 tests/integration/test_runner.py
+tests/integration/test_sequences.py
 tests/integration/test_topics.py
 tests/integration/test_wallet_api.py
 tests/security/conftest.py
