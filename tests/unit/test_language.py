@@ -49,17 +49,15 @@ THIS_FILE = Path(__file__).resolve()
 FILES_TO_CLEAN = """
 .ci/run
 .github/workflows/ci.yml
-balances.sql
 balances/api.py
 balances/messages.py
 balances/ops.py
-balances/page.html
+balances/page/balances.js
 balances/projection.py
 balances/readiness.py
 balances/reconcile.py
 common/access.py
 common/connections.py
-common/documents.py
 common/environment.py
 common/events/assignment.py
 common/events/consumer.py
@@ -74,8 +72,15 @@ common/log.py
 common/metrics.py
 common/mysql.py
 common/mysql_errors.py
+common/mysql_session.py
 common/mysql_url.py
 common/ops.py
+common/page/list.js
+common/page/money.js
+common/page/page.css
+common/page/service.js
+common/page/state.js
+common/page/texts.js
 common/status.py
 db/balances/migrations/20261101000001_create_balances.sql
 db/balances/migrations/20261101000002_create_consumer_offsets.sql
@@ -142,9 +147,12 @@ tests/integration/test_freshness.py
 tests/integration/test_fuzz_kafka.py
 tests/integration/test_metrics.py
 tests/integration/test_migrations.py
+tests/integration/test_mysql_errors.py
+tests/integration/test_old_broker.py
 tests/integration/test_openapi.py
 tests/integration/test_ops_dead_letters.py
 tests/integration/test_ops_rebuild.py
+tests/integration/test_pages.py
 tests/integration/test_projection.py
 tests/integration/test_relay.py
 tests/integration/test_repositories.py
@@ -162,11 +170,11 @@ tests/unit/test_balances_messages.py
 tests/unit/test_connections.py
 tests/unit/test_domain.py
 tests/unit/test_environment.py
-tests/unit/test_files.py
 tests/unit/test_json_app.py
 tests/unit/test_json_object.py
 tests/unit/test_metrics.py
 tests/unit/test_mysql.py
+tests/unit/test_mysql_errors.py
 tests/unit/test_numbers.py
 tests/unit/test_offsets.py
 tests/unit/test_ops_help.py
@@ -178,7 +186,10 @@ tests/unit/test_wallet_messages.py
 wallet/announce.py
 wallet/domain.py
 wallet/ops.py
-wallet/page.html
+wallet/page/transfer-texts.js
+wallet/page/transfer.js
+wallet/page/wallet-texts.js
+wallet/page/wallet.js
 """
 TO_CLEAN = set(FILES_TO_CLEAN.split())
 
