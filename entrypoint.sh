@@ -10,11 +10,11 @@ Usage: entrypoint.sh <wallet|balances> [COMMAND [ARGUMENTS]]
 Without a command: waits for MySQL, migrates, seeds (SEED_DEMO_DATA=on), then serves until SIGTERM.
 
 Commands of both: migrate, rollback, seed, status
-Commands of the wallet: announce
-Commands of balances: dead-letters, reconcile
+Commands of wallet: announce, reset-sequences
+Commands of balances: dead-letters, reconcile, reset-sequences
 entrypoint.sh wallet COMMAND --help (or balances COMMAND --help) explains each.
 
-Needs DATABASE_URL, KAFKA_BOOTSTRAP_SERVERS and PORT; .env.example explains these and the others.
+Requires DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS; docs/configuration.md explains every variable.
 TEXT
 }
 

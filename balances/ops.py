@@ -61,7 +61,7 @@ def rollback(_):
 
 def seed(_):
     """insert the balances of the fictitious accounts that are not there yet"""
-    migrate.migrate(DB / "seeds", migrate.SEEDS_TABLE)
+    migrate.seed(DB / "seeds")
 
 
 def status(_):

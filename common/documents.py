@@ -23,26 +23,27 @@ _POLICY = (
 def serve_documents(app: Bottle, folder: Path, description: Path) -> None:
     """Serve `folder`/index.html at /, its other files and the shared ones at /static/NAME, and /openapi.json.
 
-    The page and its files are public, as they hold no data: the page asks for the token that the API requires.
+    A project without `folder` has no page. The page and its files are public, as they hold no data: the page asks for
+    the token that the API requires.
     """
     files = {
         path.name: _File(path)
         for source in (SHARED_FILES, folder)
+        if folder.is_dir()
         for path in sorted(source.iterdir())
         if path.suffix in _TYPES
     }
-    page = files.pop("index.html")
+    page = files.pop("index.html", None)
     openapi = description.read_bytes()
 
-    @app.get("/", open_to_all=True)
-    def get_page() -> HTTPResponse:
-        return page.response()
+    if page:
+        app.get("/", callback=page.response, open_to_all=True)
 
-    @app.get("/static/<name>", open_to_all=True)
-    def get_file(name: str) -> HTTPResponse:
-        if name not in files:
-            raise HTTPError(404, f"Not found: /static/{name}")
-        return files[name].response()
+        @app.get("/static/<name>", open_to_all=True)
+        def get_file(name: str) -> HTTPResponse:
+            if name not in files:
+                raise HTTPError(404, f"Not found: /static/{name}")
+            return files[name].response()
 
     @app.get("/openapi.json")
     def get_description() -> HTTPResponse:

@@ -24,7 +24,7 @@ def text(name: str, default: str | None = None) -> str:
         return value
     given = os.environ.get(name) or default
     if given is None:
-        raise Misconfigured(name, "is not set; .env.example shows what a service needs")
+        raise Misconfigured(name, "is not set; docs/configuration.md explains every variable")
     return given
 
 

@@ -15,6 +15,7 @@ from bottle import Bottle, HTTPResponse, request, response
 
 from common.access import CrossSite, Guard, Unauthorized, refuse_other_sites
 from common.mysql import Conflict, DatabaseUnavailable, OutcomeUnknown
+from common.version import VERSION
 
 BODY_BYTES = 64 * 1024
 PAGE_SIZE, PAGE_SIZE_LIMIT = 100, 1000
@@ -68,7 +69,7 @@ def serve_health(app, look):
 
     @app.get("/health", open_to_all=True)
     def health():
-        return {"status": "ok"}
+        return {"status": "ok", "version": VERSION}
 
     @app.get("/ready", open_to_all=True)
     def ready():

@@ -35,6 +35,14 @@ def migrate(folder: Path, table: str = MIGRATIONS_TABLE) -> None:
     _with_lock(lambda connection: _dbmate(connection, folder, table, "migrate"))
 
 
+def seed(folder: Path) -> None:
+    """Insert the seeds of the folder that are absent. A project without that folder has none."""
+    if folder.is_dir():
+        migrate(folder, SEEDS_TABLE)
+    else:
+        log.info("no seeds: the folder does not exist", extra={"folder": str(folder)})
+
+
 def rollback(folder: Path, table: str = MIGRATIONS_TABLE) -> None:
     """Take back the newest migration."""
     _with_lock(lambda connection: _dbmate(connection, folder, table, "rollback"))

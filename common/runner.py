@@ -20,7 +20,7 @@ from common.status import Status
 THREADS = 16
 IDLE_SECONDS = 60
 HEADER_BYTES = 16 * 1024
-BODY_BYTES = 96 * 1024  # what is read of a body at all; the API refuses less, with its own error
+READ_BODY_BYTES = 96 * 1024  # of a body, at most; the API refuses a smaller one, with its own error
 RETRY_SECONDS = 1
 STUCK_SECONDS = 60
 STOP_SECONDS = 7  # `docker stop` waits 10 before it kills
@@ -118,7 +118,7 @@ def _serve(listener: socket.socket, app: WsgiApp, workers: Sequence[Worker]) -> 
         channel_timeout=IDLE_SECONDS,
         cleanup_interval=5,
         max_request_header_size=HEADER_BYTES,
-        max_request_body_size=BODY_BYTES,
+        max_request_body_size=READ_BODY_BYTES,
         asyncore_use_poll=True,  # select() fails above file descriptor 1023
         log_socket_errors=False,  # a stack trace for each connection that cannot be accepted
         ident=None,

@@ -56,7 +56,7 @@ def rollback(_: argparse.Namespace) -> None:
 
 def seed(_: argparse.Namespace) -> None:
     """insert the fictitious clients, accounts and transactions that are not there yet"""
-    migrate.migrate(DB / "seeds", migrate.SEEDS_TABLE)
+    migrate.seed(DB / "seeds")
 
 
 def status(_: argparse.Namespace) -> None:

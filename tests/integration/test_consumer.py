@@ -77,7 +77,7 @@ def test_a_transfer_changes_both_balances_and_moves_the_offset(worker, send, top
     assert offsets_in(balances_database) == {0: 1}
 
 
-def test_the_originals_bytes_count_without_key_and_headers(worker, send, topic, balances_database):
+def test_events_of_the_wallet_core_are_applied_without_key_and_headers(worker, send, topic, balances_database):
     sent = send(topic, TRANSFER, timestamp_ms=1_795_000_000_123)
 
     consume(worker, 1)

@@ -11,8 +11,8 @@ import requests
 
 from common.events.idempotency import IdempotencyKeys, Key
 from common.json_api import BODY_BYTES
-from common.runner import BODY_BYTES as BODY_BYTES_READ
-from common.runner import HEADER_BYTES
+from common.runner import HEADER_BYTES, READ_BODY_BYTES
+from common.version import VERSION
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, rows, value
@@ -239,7 +239,7 @@ def test_a_body_may_have_64_kib_and_no_byte_more(wallet):
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
-        (b"POST /clients HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (BODY_BYTES_READ + 1), 413),
+        (b"POST /clients HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (READ_BODY_BYTES + 1), 413),
         (b"GET /health HTTP/1.1\r\nX: ".ljust(HEADER_BYTES, b"x"), 431),
         (b"GET /health HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (b"POST /clients HTTP/1.1\r\nContent-Length: many\r\n\r\n", 400),
@@ -389,7 +389,7 @@ def test_kafka_away_is_no_fault_and_the_outbox_is_told(wallet, database):
 
     assert (ready.status_code, ready.json()["status"], ready.json()["outbox_rows"]) == (200, "ready", 2)
     assert ready.json()["outbox_oldest_seconds"] > 0
-    assert wallet("GET", "/health").json() == {"status": "ok"}
+    assert wallet("GET", "/health").json() == {"status": "ok", "version": VERSION}
 
 
 def test_a_wallet_without_mysql_is_alive_but_not_ready_and_says_when_to_come_again(tmp_path):
