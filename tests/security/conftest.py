@@ -1,15 +1,14 @@
 """A database server and a broker that demand TLS and a password, with certificates made for the day."""
 
 import os
-import shutil
 import socket
 import subprocess
 from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
-import pymysql
 import pytest
 
+from tests.database_server import database_server
 from tests.eventually import eventually
 from tests.integration.service import ROOT, free_port
 from tests.security.certificates import Authority
@@ -65,40 +64,18 @@ def mysql_url(user, port, password=PASSWORD, host="127.0.0.1"):
 @pytest.fixture(scope="session")
 def mysql_port(authority, tmp_path_factory):
     """A server that lets nobody in without TLS; the users of both services have the PASSWORD."""
-    mysqld = _needed("MYSQLD")
-    folder, port = tmp_path_factory.mktemp("mysql"), free_port()
-    options = ["--no-defaults", *(["--user=root"] if os.geteuid() == 0 else []), f"--datadir={folder / 'data'}"]
-    if "MariaDB" in subprocess.run([mysqld, "--version"], capture_output=True, text=True, check=True).stdout:
-        _run(shutil.which("mariadb-install-db"), *options, "--skip-test-db")
-    else:
-        _run(mysqld, *options, "--initialize-insecure")
-    statements = (ROOT / "docker" / "mysql" / "init.sql").read_text(encoding="utf-8")
-    for user in ("wallet", "balances", "wallet_owner", "balances_owner"):
-        statements += f"ALTER USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}';\n"
-    (folder / "init.sql").write_text(statements, encoding="utf-8")
-    command = [
-        mysqld,
-        *options,
-        f"--port={port}",
-        "--bind-address=127.0.0.1",
-        "--socket=mysql.sock",
-        "--skip-name-resolve",
+    users = ("wallet", "balances", "wallet_owner", "balances_owner")
+    options = [
         "--character-set-server=utf8mb4",
-        f"--init-file={folder / 'init.sql'}",
         f"--ssl-ca={authority.certificate}",
         f"--ssl-cert={authority.server_certificate}",
         f"--ssl-key={authority.server_key}",
         "--require-secure-transport=ON",
     ]
-
-    def answers():
-        with suppress(pymysql.OperationalError):
-            login = {"user": "balances", "password": PASSWORD, "ssl_ca": str(authority.certificate)}
-            pymysql.connect(host="127.0.0.1", port=port, **login).close()
-            return True
-
-    with _running(command, folder / "log", answers):
-        yield port
+    passwords = [f"ALTER USER '{user}'@'%' IDENTIFIED BY '{PASSWORD}'" for user in users]
+    login = {"user": "balances", "password": PASSWORD, "ssl_ca": str(authority.certificate)}
+    with database_server(tmp_path_factory.mktemp("mysql"), options, passwords, login) as server:
+        yield server.port
 
 
 @pytest.fixture(scope="session")
