@@ -74,7 +74,7 @@ def _meaning(error: DatabaseUnavailable) -> str:
     if code in (1044, 1049):
         return "the database does not exist for this user (or is still being set up)"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "the certificate of MySQL is not signed by one of MYSQL_SSL_CA"
+        return "MYSQL_SSL_CA does not verify the certificate of MySQL"
     return "waiting for MySQL"
 
 
@@ -118,6 +118,8 @@ def _dbmate(connection: Connection, folder: Path, table: str, command: str) -> N
         if (code := _run(arguments, {**os.environ, **variables})) == 0:
             return
         if tries_left:
+            with connection.cursor() as cursor:
+                cursor.execute("DO 0")  # a lost connection is an outage, to be waited out: dbmate lost its own too
             log.info("dbmate failed; trying once more, in case another dbmate of an earlier start still runs")
             time.sleep(ORPHAN_SECONDS)
     raise MigrationFailed(f"dbmate could not {command} {folder} (exit code {code}); see dbmate's output above")

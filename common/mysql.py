@@ -78,7 +78,7 @@ class Database:
         Raises Conflict when another transaction was in the way, DatabaseUnavailable when the server cannot serve, and
         of these OutcomeUnknown when the COMMIT may have taken effect. Never repeats a COMMIT.
         """
-        connection = self._connection()
+        connection = self._connection(self._writes)
         committing = False
         try:
             with connection.cursor() as cursor:
@@ -109,7 +109,7 @@ class Database:
         return self._read(PROBE_SECONDS, lambda cursor: query(cursor, *arguments, **named))
 
     def _read(self, seconds: int, query: Callable[["Cursor"], T]) -> T:
-        connection = self._connection()
+        connection = self._connection(self._reads)
         try:
             with connection.within(seconds), connection.cursor() as cursor:
                 result = query(cursor)
@@ -131,41 +131,40 @@ class Database:
         refusal: DatabaseUnavailable | None = None
         for address in (*self._addresses[first:], *self._addresses[:first]):
             try:
-                connection = self._connect_to(address)
-                if len(self._addresses) == 1 or connection.accepts_writes():
-                    self._use(address)
-                    if readable:
-                        _close(readable)
-                    return connection
-            except (pymysql.MySQLError, OSError, DatabaseUnavailable) as error:
+                connection, writable = self._connect_to(address)
+            except (pymysql.MySQLError, OSError) as error:
                 if refusal is None:
                     refusal = DatabaseUnavailable(str(error))
                     refusal.__cause__ = error
                 continue
+            if writable:
+                self._use(address)
+                if readable:
+                    _close(readable)
+                return connection
             if readable:
                 _close(connection)
             readable = readable or connection
         if readable:
             return readable
-        refusal = refusal or DatabaseUnavailable("no server is named")
-        self._reads.report(refusal)
-        raise refusal
+        raise refusal or DatabaseUnavailable("no server is named")
 
-    def _connect_to(self, address: Address) -> "Connection":
+    def _connect_to(self, address: Address) -> tuple["Connection", bool]:
+        """A connection, and whether its server takes writes: of a single server it is not asked."""
         connection = Connection(host=address.host, port=address.port, **self._options)
         try:
             connection.prepare(address)
+            return connection, len(self._addresses) == 1 or connection.accepts_writes()
         except BaseException:
             _close(connection)
             raise
-        return connection
 
     def _use(self, address: Address) -> None:
         if address != self._address:
             log.warning("another database server is used", extra={"address": str(address), "was": str(self._address)})
             self._address = address
 
-    def _connection(self) -> "Connection":
+    def _connection(self, outage: "_Outage") -> "Connection":
         """This thread's connection. One that MySQL has ended meanwhile, or soon will, is replaced before it is used."""
         connection, now = getattr(self._local, "connection", None), time.monotonic()
         if connection is not None:
@@ -173,11 +172,16 @@ class Database:
                 self._local.idle_at = now + IDLE_SECONDS
                 return connection
             self._forget(connection)
-        with own_errors():
-            connection = self.connect()
-            with connection.cursor() as cursor:
+            connection = None
+        try:
+            self._local.connection = connection = self.connect()
+            with own_errors(), connection.cursor() as cursor:
                 cursor.execute("SET SESSION wait_timeout = %s", (WAIT_TIMEOUT_SECONDS,))
-        self._local.connection = connection
+        except DatabaseUnavailable as error:
+            outage.report(error)
+            if connection is not None:
+                self._forget(connection)
+            raise
         self._local.idle_at, self._local.replace_at = now + IDLE_SECONDS, now + LIFETIME_SECONDS
         return connection
 

@@ -165,6 +165,48 @@ def test_a_dbmate_that_outlives_its_parent_does_not_block_the_next_start(urls, t
     assert rows(database, "SELECT version FROM schema_migrations") == (("1",),)
 
 
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [(["lock"], "Applied: 1_slow.sql"), (["lock", "dbmate"], "connection to MySQL lost; trying again")],
+    ids=["that of the lock", "both"],
+)
+def test_a_connection_lost_during_a_migration_ends_in_no_traceback(urls, tmp_path, lost, message):
+    database = Database(urls["balances"])
+    tables.drop_all(database)
+    (tmp_path / "1_slow.sql").write_text(SLOW_MIGRATION)
+    script = (
+        "from common import log, migrate; from pathlib import Path;"
+        f"log.configure('balances'); migrate.migrate(Path({str(tmp_path)!r}))"
+    )
+    migrating = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": urls["balances"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    connections = {
+        "dbmate": eventually(lambda: slow_statement(database)),
+        "lock": value(database, "SELECT IS_USED_LOCK(CONCAT(DATABASE(), '.migrations'))"),
+    }
+
+    for each in lost:
+        execute(database, f"KILL {connections[each]}")
+    output, _ = migrating.communicate(timeout=50)
+
+    assert migrating.returncode == 0, output
+    assert message in output
+    assert "Traceback" not in output
+    assert rows(database, "SELECT version FROM schema_migrations") == (("1",),)
+
+
+def slow_statement(database):
+    """The id of the connection that runs SLOW_MIGRATION, or None."""
+    found = (each[0] for each in rows(database, "SHOW PROCESSLIST") if "SLEEP(3)" in (each[7] or ""))
+    return next(found, None)
+
+
 def test_a_migration_that_was_done_but_not_noted_is_no_obstacle(service, url, database):
     run_verb(service, url, "migrate")
     before = schema(database)

@@ -41,3 +41,18 @@ def test_a_connection_in_use_is_kept(balances_database):
     for _ in range(3):
         time.sleep(IDLE_SECONDS / 2)
         assert value(balances_database, "SELECT CONNECTION_ID()") == before
+
+
+def test_an_outage_is_logged_once_for_reading_and_once_for_writing(caplog):
+    nobody = Database("mysql://nobody:nobody@127.0.0.1:1/nothing")
+
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable):
+            value(nobody, "SELECT 1")
+        with pytest.raises(DatabaseUnavailable):
+            execute(nobody, "SELECT 1")
+        with pytest.raises(DatabaseUnavailable):
+            nobody.connect()  # whose caller reports it
+
+    lines = [record for record in caplog.records if record.getMessage() == "MySQL is unavailable"]
+    assert [vars(line)["for"] for line in lines] == ["reading", "writing"]

@@ -90,7 +90,7 @@ def test_kafka_refused_is_told_in_one_clear_line(wrong, environment_of, stranger
 
 @pytest.mark.parametrize("wrong", ["password", "certificate", "name"])
 def test_mysql_refused_is_told_in_one_clear_line(wrong, environment_of, stranger, mysql_port, tmp_path):
-    said, log = "not one that MYSQL_SSL_CA vouches for", tmp_path / "migrate.log"
+    said, log = "MYSQL_SSL_CA does not verify the certificate of MySQL", tmp_path / "migrate.log"
     if wrong == "password":
         said = "MySQL refuses the user or the password"
         changes = {"MIGRATIONS_DATABASE_URL": mysql_url("wallet_owner", mysql_port, WRONG)}
