@@ -140,7 +140,8 @@ def test_every_module_that_is_run_exists(document: Document) -> None:
 
 @of_each
 def test_every_file_named_in_code_exists(document: Document) -> None:
-    named = [code for code in document.inline_code() if re.fullmatch(r"[\w.-]+(/[\w.-]+)+\.\w+", code)]
+    words = [word for code in document.inline_code() for word in code.split()]
+    named = [word for word in words if re.fullmatch(r"[\w.-]+(/[\w.-]+)+\.\w+", word)]
 
     assert [name for name in named if not (ROOT / name).exists()] == []
 
@@ -148,7 +149,8 @@ def test_every_file_named_in_code_exists(document: Document) -> None:
 @of_each
 def test_every_identifier_named_in_code_occurs_in_the_code(document: Document) -> None:
     """Tests, environment variables, metrics, columns, fields: whatever has an underscore."""
-    named = {word for code in document.inline_code() if not PATH.fullmatch(code) for word in NAME.findall(code)}
+    words = [word for code in document.inline_code() for word in code.split() if not PATH.fullmatch(word)]
+    named = {name for word in words for name in NAME.findall(word)}
 
     assert named - identifiers() - FOREIGN == set()
 
