@@ -10,8 +10,8 @@ COMMIT, COMMIT_BEHIND = b"\x07\x00\x00\x00\x03COMMIT", b";\nCOMMIT"
 
 
 class Proxy:
-    def __init__(self, target_port):
-        self._target_port = target_port
+    def __init__(self, target_port, target_host="127.0.0.1"):
+        self._target = target_host, target_port
         self._connections = set()
         self._trap = None  # (words, delivered, what happens then)
         self._sprung = threading.Event()
@@ -63,7 +63,7 @@ class Proxy:
     async def _accept(self, reader, writer):
         await self._flowing.wait()
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
             return

@@ -373,7 +373,7 @@ def test_a_server_that_hangs_while_nothing_is_sent_is_reported_within_5_s_and_so
     kafka, wallet_url, wallet_database
 ):
     host, port = wallet_url.partition("@")[2].partition("/")[0].split(":")
-    proxy = Proxy(int(port))
+    proxy = Proxy(int(port), host)
     with Running(wallet_url.replace(f"{host}:{port}", f"127.0.0.1:{proxy.port}"), kafka) as running:
         running.reports(relay="leader", kafka="up")
 
