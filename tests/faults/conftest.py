@@ -11,7 +11,12 @@ from tests.faults.scene import Scene, Stage
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
-    group.addoption("--runs", type=int, default=1, help="of test_galera.py: how often it transfers and checks (1)")
+    group.addoption(
+        "--runs",
+        type=int,
+        default=1,
+        help="of test_galera.py: how often it transfers and checks, and how many of the three nodes it kills (1)",
+    )
     group.addoption("--run-seconds", type=float, default=8, help="of test_galera.py: how long each run transfers (8)")
 
 

@@ -1,73 +1,65 @@
-"""A MariaDB primary and its replica on loopback, with GTIDs. The replica can be made to lag, and be promoted."""
+"""A primary and its replica, with GTIDs. The replica can be made to lag, and be promoted."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import pymysql
-
-from tests.faults.root import run_as_root
-from tests.faults.system import ROOT
+from tests.faults.database_server import DatabaseServer, MariaDB, MySQL
 from tests.faults.waiting import wait_until
 
-START_SECONDS = 60
-REPLICA = (
-    "CREATE USER 'replica'@'127.0.0.1' IDENTIFIED BY 'replica'",
-    "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'127.0.0.1'",
+CATCH_UP_SECONDS = 30
+
+
+class Dialect(NamedTuple):
+    """How a kind of server says it."""
+
+    server: type[MariaDB] | type[MySQL]
+    create_user: str
+    forget_history: tuple[str, ...]  # so that both begin with the same, empty set of transactions
+    follow: str
+    start: str
+    stop: str
+    forget_primary: str
+    executed: str  # what the primary has
+    await_executed: str  # 0 once the replica has it too
+
+
+MARIADB = Dialect(
+    server=MariaDB,
+    create_user="CREATE USER 'replica'@'127.0.0.1' IDENTIFIED BY 'replica'",
+    forget_history=("RESET MASTER", "SET GLOBAL gtid_slave_pos = ''"),
+    follow="CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port}, MASTER_USER = 'replica',"
+    " MASTER_PASSWORD = 'replica', MASTER_USE_GTID = slave_pos",
+    start="START SLAVE",
+    stop="STOP SLAVE",
+    forget_primary="RESET SLAVE ALL",
+    executed="SELECT @@gtid_binlog_pos",
+    await_executed="SELECT MASTER_GTID_WAIT('{executed}', 1)",
+)
+MYSQL = Dialect(
+    server=MySQL,
+    create_user="CREATE USER 'replica'@'127.0.0.1' IDENTIFIED BY 'replica'",
+    forget_history=("RESET BINARY LOGS AND GTIDS",),
+    follow="CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port}, SOURCE_USER = 'replica',"
+    " SOURCE_PASSWORD = 'replica', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1",
+    start="START REPLICA",
+    stop="STOP REPLICA",
+    forget_primary="RESET REPLICA ALL",
+    executed="SELECT @@gtid_executed",
+    await_executed="SELECT WAIT_FOR_EXECUTED_GTID_SET('{executed}', 1)",
 )
 
 
-def missing() -> str | None:
-    """Why no pair can be started here, or None."""
-    version = subprocess.run([_server(), "--version"], capture_output=True, text=True).stdout
-    return None if "MariaDB" in version else f"{_server()} is not MariaDB"
-
-
-class Server:
-    def __init__(self, folder: Path, number: int, port: int) -> None:
-        self.folder, self.number, self.port = folder, number, port
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        user = ["--user=root"] if os.getuid() == 0 else []
-        install = ["mariadb-install-db", "--no-defaults", "--skip-test-db", f"--datadir={self.folder}", *user]
-        subprocess.run(install, check=True, capture_output=True)
-        with open(f"{self.folder}.log", "ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(_server(), "--no-defaults", f"--datadir={self.folder}", "--socket=server.sock", *user),
-                    *(f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-name-resolve"),
-                    *("--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin"),
-                    *("--default-time-zone=+00:00", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"),
-                    *(f"--server-id={self.number}", "--log-bin=binlog", "--binlog-format=ROW"),
-                    f"--init-file={ROOT}/docker/mysql/init.sql",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        wait_until(lambda: self.run("SELECT 1"), f"server {self.number}", START_SECONDS, pymysql.Error, OSError)
-
-    def run(self, *statements: str) -> tuple[Any, ...]:
-        """Run the statements as root; give the rows of the last one."""
-        return run_as_root(self.folder, "server.sock", *statements)
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
 class Pair:
+    """Both are in the services' list of hosts, the primary first."""
+
     one_server = True
 
-    def __init__(self, folder: Path, first_port: int) -> None:
-        self.primary = Server(folder / "primary", 1, first_port)
-        self.replica = Server(folder / "replica", 2, first_port + 1)
+    def __init__(self, dialect: Dialect, folder: Path, first_port: int) -> None:
+        self._dialect = dialect
+        self.primary: DatabaseServer = dialect.server(folder, 1, first_port)
+        self.replica: DatabaseServer = dialect.server(folder, 2, first_port + 1)
         self._serving = self.primary
 
     def hosts(self, service: str) -> str:
@@ -80,27 +72,23 @@ class Pair:
         return self._serving.port
 
     def start(self) -> None:
+        say = self._dialect
         for server in (self.primary, self.replica):
             server.start()
-            server.run(*REPLICA, "RESET MASTER")
-        self.replica.run(
-            "SET GLOBAL gtid_slave_pos = ''",
-            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'replica', MASTER_PASSWORD = 'replica',"
-            f" MASTER_PORT = {self.primary.port}, MASTER_USE_GTID = slave_pos",
-            "START SLAVE",
-            "SET GLOBAL read_only = 1",
-        )
+            server.run(say.create_user, "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'127.0.0.1'", *say.forget_history)
+        self.replica.run(say.follow.format(port=self.primary.port), say.start, "SET GLOBAL read_only = 1")
 
     def let_the_replica_lag(self) -> None:
         """From now on it learns of no further transaction."""
-        caught_up = "SELECT MASTER_GTID_WAIT(@@gtid_current_pos, 1)"
-        wait_until(lambda: self.replica.run(caught_up) == ((0,),), "the replica", START_SECONDS)
-        self.replica.run("STOP SLAVE")
+        ((executed,),) = self.primary.run(self._dialect.executed)
+        caught_up = self._dialect.await_executed.format(executed=executed.replace("\n", ""))
+        wait_until(lambda: self.replica.run(caught_up) == ((0,),), "the replica to catch up", CATCH_UP_SECONDS)
+        self.replica.run(self._dialect.stop)
 
     def promote(self) -> None:
         """Kill the primary and let the replica take its place, without what it has not learned."""
         self.primary.kill()
-        self.replica.run("STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0")
+        self.replica.run(self._dialect.stop, self._dialect.forget_primary, "SET GLOBAL read_only = 0")
         self._serving = self.replica
 
     def close(self) -> None:
@@ -109,14 +97,10 @@ class Pair:
 
 
 @contextmanager
-def pair(folder: Path, first_port: int) -> Iterator[Pair]:
-    servers = Pair(folder, first_port)
+def pair(dialect: Dialect, folder: Path, first_port: int) -> Iterator[Pair]:
+    servers = Pair(dialect, folder, first_port)
     try:
         servers.start()
         yield servers
     finally:
         servers.close()
-
-
-def _server() -> str:
-    return os.environ.get("MYSQLD") or "mariadbd"

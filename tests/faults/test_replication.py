@@ -19,11 +19,13 @@ BACK_SECONDS = 10
 pytestmark = pytest.mark.timeout(240, func_only=True)
 
 
-@pytest.fixture(scope="module")
-def servers(system_to_break: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    if reason := replication.missing():
+@pytest.fixture(scope="module", params=[replication.MARIADB, replication.MYSQL], ids=["mariadb", "mysql"])
+def servers(
+    request: pytest.FixtureRequest, system_to_break: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    if reason := request.param.server.missing():
         pytest.skip(reason)
-    with replication.pair(tmp_path_factory.mktemp("pair"), System().database_port + 4) as pair:
+    with replication.pair(request.param, tmp_path_factory.mktemp("pair"), System().database_port + 4) as pair:
         yield pair
 
 
@@ -43,7 +45,7 @@ def test_services_go_on_after_the_primary_was_read_only_for_a_while(scene: Scene
     print(f"\nread-only for 3 s: work went on {scene.through(limit=BACK_SECONDS):.1f} s after it")
 
 
-# Last in this file: afterwards the primary is gone, and what was lost is not promised.
+# The last one: afterwards the primary is gone, and what was lost is not promised.
 def test_after_the_promotion_of_a_lagging_replica_an_announcement_makes_both_sides_equal(
     stage: Stage, servers: Pair
 ) -> None:

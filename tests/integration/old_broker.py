@@ -30,7 +30,10 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 
+_API_VERSIONS = b"\0\0\0\12\0\22\0\0\0\0\0\1\377\377"  # a request, answered once the broker serves
+
 _ZOOKEEPER = """
+tickTime=500
 dataDir={folder}/zookeeper
 clientPort={port}
 clientPortAddress=127.0.0.1
@@ -44,6 +47,7 @@ advertised.listeners=CLIENTS://{advertised},INTERNAL://127.0.0.1:{internal_port}
 listener.security.protocol.map=CLIENTS:PLAINTEXT,INTERNAL:PLAINTEXT
 inter.broker.listener.name=INTERNAL
 zookeeper.connect=127.0.0.1:{zookeeper_port}
+zookeeper.session.timeout.ms=3000
 log.dirs={folder}/kafka
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -55,11 +59,46 @@ transaction.state.log.num.partitions=2
 """
 
 
-@contextmanager
-def old_broker(version: str, folder: Path, advertised: str | None = None) -> Iterator[str]:
-    """Run a broker of that version; give its address, which is also what it advertises unless that is given.
+class OldBroker:
+    """`address` is also what the broker advertises, unless the test said otherwise."""
 
-    `folder` holds its data. Skips the test where the jars are not there and cannot be fetched.
+    def __init__(self, libs: Path, folder: Path, port: int) -> None:
+        self.address = f"127.0.0.1:{port}"
+        self._libs, self._folder, self._port = libs, folder, port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, for the first time or after `kill`, and wait until it answers.
+
+        A killed broker stays registered until its session with ZooKeeper ends. A new one ends itself until then, and
+        is started again.
+        """
+
+        def answers() -> bool:
+            if self._process is None or self._process.poll() is not None:
+                self._process = _java(self._libs, self._folder, "kafka.Kafka", "kafka.properties")
+            try:
+                with closing(socket.create_connection(("127.0.0.1", self._port), timeout=2)) as connection:
+                    connection.sendall(_API_VERSIONS)
+                    return bool(connection.recv(1))
+            except OSError:
+                return False
+
+        eventually(answers, seconds=START_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def old_broker(version: str, folder: Path, advertised: str | None = None) -> Iterator[OldBroker]:
+    """Run a broker of that version with its data in `folder`.
+
+    Skips the test where the jars are not there and cannot be fetched.
     """
     libs = _jars(version)
     port, internal_port, zookeeper_port = free_port(), free_port(), free_port()
@@ -73,12 +112,17 @@ def old_broker(version: str, folder: Path, advertised: str | None = None) -> Ite
             advertised=advertised or f"127.0.0.1:{port}",
         )
     )
-    zookeeper = ("org.apache.zookeeper.server.quorum.QuorumPeerMain", "zookeeper.properties")
-    with _java(libs, folder, *zookeeper) as started:
-        _await(zookeeper_port, started)
-        with _java(libs, folder, "kafka.Kafka", "kafka.properties") as started:
-            _await(port, started)
-            yield f"127.0.0.1:{port}"
+    broker = OldBroker(libs, folder, port)
+    main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+    zookeeper = _java(libs, folder, main, "zookeeper.properties")
+    try:
+        _await(zookeeper_port, zookeeper)
+        broker.start()
+        yield broker
+    finally:
+        broker.kill()
+        zookeeper.kill()
+        zookeeper.wait()
 
 
 def _jars(version: str) -> Path:
@@ -103,21 +147,11 @@ def _jars(version: str) -> Path:
     return libs
 
 
-@contextmanager
-def _java(libs: Path, folder: Path, main: str, settings: str) -> Iterator[subprocess.Popen[bytes]]:
+def _java(libs: Path, folder: Path, main: str, settings: str) -> "subprocess.Popen[bytes]":
     java = f"{os.environ['JAVA_HOME']}/bin/java" if os.environ.get("JAVA_HOME") else "java"
     command = [java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*", main, settings]
     with (folder / f"{settings}.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _await(port: int, process: "subprocess.Popen[bytes]") -> None:

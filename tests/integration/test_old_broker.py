@@ -35,8 +35,8 @@ def version(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def broker(version: str, tmp_path: Path) -> Iterator[str]:
-    with old_broker(version, tmp_path) as address:
-        yield address
+    with old_broker(version, tmp_path) as broker:
+        yield broker.address
 
 
 def get(url: str) -> Any:
@@ -89,7 +89,8 @@ def test_an_advertised_host_that_cannot_be_resolved_is_named_once_in_the_log_and
 ) -> None:
     problem = "the broker advertises kafka.nowhere.invalid:9092, which cannot be resolved here"
     with ExitStack() as stack:
-        address = stack.enter_context(old_broker("2.7.0", tmp_path, advertised="kafka.nowhere.invalid:9092"))
+        broker = stack.enter_context(old_broker("2.7.0", tmp_path, advertised="kafka.nowhere.invalid:9092"))
+        address = broker.address
         services = [
             stack.enter_context(
                 Service(["-m", module], tmp_path / f"{module}.log", DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=address)
