@@ -284,7 +284,7 @@ class Consumer(Generic[E]):
             self._reads = "down"
 
     def probe(self) -> None:
-        """Ask Kafka for the ends of all logs and MySQL for all stored offsets, whoever consumes the partitions."""
+        """Ask Kafka for the ends of all logs and MySQL for all stored offsets, of the other members too."""
         asked_at = time.time()
         topics = self._projection.topics
         partitions = [Partition(*each) for each in partitions_of(self._client, topics)]

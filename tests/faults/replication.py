@@ -12,7 +12,7 @@ CATCH_UP_SECONDS = 30
 
 
 class Dialect(NamedTuple):
-    """How a kind of server says it."""
+    """The statements of a kind of server."""
 
     server: type[MariaDB] | type[MySQL]
     create_user: str
@@ -72,11 +72,13 @@ class Pair:
         return self._serving.port
 
     def start(self) -> None:
-        say = self._dialect
+        dialect = self._dialect
         for server in (self.primary, self.replica):
             server.start()
-            server.run(say.create_user, "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'127.0.0.1'", *say.forget_history)
-        self.replica.run(say.follow.format(port=self.primary.port), say.start, "SET GLOBAL read_only = 1")
+            server.run(
+                dialect.create_user, "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'127.0.0.1'", *dialect.forget_history
+            )
+        self.replica.run(dialect.follow.format(port=self.primary.port), dialect.start, "SET GLOBAL read_only = 1")
 
     def let_the_replica_lag(self) -> None:
         """From now on it learns of no further transaction."""

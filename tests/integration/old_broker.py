@@ -60,7 +60,7 @@ transaction.state.log.num.partitions=2
 
 
 class OldBroker:
-    """`address` is also what the broker advertises, unless the test said otherwise."""
+    """`address` is also what the broker advertises, unless the test sets another."""
 
     def __init__(self, libs: Path, folder: Path, port: int) -> None:
         self.address = f"127.0.0.1:{port}"

@@ -118,7 +118,6 @@ tests/faults/__main__.py
 tests/faults/chaos.py
 tests/faults/plan.py
 tests/faults/proxy.py
-tests/faults/replication.py
 tests/faults/scene.py
 tests/faults/system.py
 tests/faults/test_cuts.py
@@ -130,7 +129,6 @@ tests/faults/test_three_brokers.py
 tests/faults/test_watchdog.py
 tests/integration/conftest.py
 tests/integration/explained.py
-tests/integration/old_broker.py
 tests/integration/road.py
 tests/integration/schemathesis.toml
 tests/integration/service.py
