@@ -39,9 +39,9 @@ def main(topics: Sequence[str] = TOPICS) -> None:
     )
 
     def service(first: bool) -> tuple[Any, list[Worker]]:
-        from balances.metrics import metered  # after the fork, see common.metrics
+        from balances.metrics import metrics_middleware  # after the fork, see common.metrics
 
-        app = metered(create_app(database, status, token), database, status)
+        app = metrics_middleware(create_app(database, status, token), database, status)
         return app, [Worker("consumer", consuming, status)] if first else []
 
     host, port = environment.text("HOST", "127.0.0.1"), environment.integer("PORT", 3003)

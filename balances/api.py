@@ -10,8 +10,10 @@ from bottle import HTTPResponse, request
 
 from balances import projection, readiness
 from common.documents import serve_documents
-from common.json_api import BadRequest, json_app, json_line, number, page, query, rfc3339, serve_health
-from common.runner import THREADS
+from common.http_request import BadRequest, page, query
+from common.http_server import THREADS
+from common.json_api import JsonApp, serve_health
+from common.json_text import json_line, number, rfc3339
 
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "balances.openapi.json"
@@ -36,7 +38,7 @@ STATUS_BY_ERROR = {BalanceNotFound: 404, NotFreshYet: 503}
 
 def create_app(database, status, token=""):
     """The app; `status` is the consumer's."""
-    app = json_app(STATUS_BY_ERROR, token)
+    app = JsonApp(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
     waiting = threading.BoundedSemaphore(WAITING_THREADS)

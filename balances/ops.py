@@ -9,7 +9,7 @@ from balances.dead_letter_commands import add_dead_letters
 from balances.reconcile import Balances, Wallet, compare
 from common import environment, migrate
 from common.events import offsets, sequences
-from common.json_api import to_json
+from common.json_text import to_json
 from common.log import configure
 from common.mysql import DatabaseUnavailable
 from common.ops import NoAnswer, Service, add_verb, local_service, open_database, print_status, printable

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote
 
-from common.json_api import number
+from common.json_text import number
 from common.ops import NoAnswer
 
 PAGE = 1000

@@ -15,7 +15,7 @@ import requests
 from common.mysql import CLOCK
 from tests.eventually import eventually
 from tests.integration.road import road as build_road
-from tests.integration.service import ROOT, run_verb
+from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
 from wallet.announce import OUTBOX_ROWS, announce_accounts
 
@@ -45,14 +45,14 @@ def announced(database):
 
 def reconcile(road, url, *arguments):
     where = ("--wallet-url", road.wallet_url, "--balances-url", road.balances_url)
-    return run_verb("balances", url, "reconcile", *where, *arguments)
+    return run_command("balances", url, "reconcile", *where, *arguments)
 
 
 def test_every_balance_is_announced_in_the_order_of_the_ids(wallet_url, wallet_database):
     held = {f"account-{number:03}": number + 0.5 for number in range(250)}
     open_accounts(wallet_database, held)
 
-    done = run_verb("wallet", wallet_url, "announce")
+    done = run_command("wallet", wallet_url, "announce")
 
     assert done.returncode == 0, done.stderr
     assert "250 accounts announced" in done.stdout
@@ -62,7 +62,7 @@ def test_every_balance_is_announced_in_the_order_of_the_ids(wallet_url, wallet_d
 def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1, "b": 2, "c": 3})
 
-    done = run_verb("wallet", wallet_url, "announce", "c", "a", "c")
+    done = run_command("wallet", wallet_url, "announce", "c", "a", "c")
 
     assert "2 accounts announced" in done.stdout
     assert announced(wallet_database) == {"a": 1, "c": 3}
@@ -72,7 +72,7 @@ def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_
 def test_an_unknown_account_is_named_and_nothing_is_announced(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1})
 
-    done = run_verb("wallet", wallet_url, "announce", "a", "nobody")
+    done = run_command("wallet", wallet_url, "announce", "a", "nobody")
 
     assert done.returncode == 1
     assert "account nobody not found; nothing was announced" in done.stderr
@@ -82,7 +82,7 @@ def test_an_unknown_account_is_named_and_nothing_is_announced(wallet_url, wallet
 def test_an_announcement_goes_on_after_the_account_where_it_stopped(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1, "b": 2, "c": 3})
 
-    run_verb("wallet", wallet_url, "announce", "--after", "b")
+    run_command("wallet", wallet_url, "announce", "--after", "b")
 
     assert announced(wallet_database) == {"c": 3}
 
@@ -131,7 +131,7 @@ def test_an_announcement_of_a_restored_wallet_is_newer_than_all_before(wallet_ur
     before = value(wallet_database, f"SELECT {CLOCK}")
     execute(wallet_database, "UPDATE accounts SET sequence = 7")  # as in a dump from long ago
 
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
 
     assert value(wallet_database, "SELECT sequence FROM outbox") > before
     assert value(wallet_database, "SELECT sequence FROM accounts") > before
@@ -141,7 +141,7 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
     wallet_url, wallet_database, balances_url, balances_database, road
 ):
     open_accounts(wallet_database, {"a": 10, "b": 0})
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 2)
     for database, table in ((wallet_database, "accounts"), (balances_database, "balances")):
         execute(database, f"UPDATE {table} SET sequence = sequence + 3 * 86400000000")  # a clock three days ahead
@@ -150,13 +150,13 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
         body = {"account_id_from": "a", "account_id_to": "b", "amount": 1}
         return requests.post(f"{road.wallet_url}/transactions", json=body, timeout=10)
 
-    refused, stopped = post(), run_verb("wallet", wallet_url, "announce")
+    refused, stopped = post(), run_command("wallet", wallet_url, "announce")
     reset = [
-        run_verb("wallet", wallet_url, "reset-sequences").stdout,
-        run_verb("balances", balances_url, "reset-sequences").stdout,
+        run_command("wallet", wallet_url, "reset-sequences").stdout,
+        run_command("balances", balances_url, "reset-sequences").stdout,
     ]
     done = post()
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
     checked = reconcile(road, balances_url)
 
     assert (refused.status_code, done.status_code) == (503, 201)
@@ -175,9 +175,9 @@ def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wa
         return requests.get(f"{road.wallet_url}/ready", timeout=5).json()["announce_required"]
 
     at_first = required()
-    run_verb("wallet", wallet_url, "announce", "a")
+    run_command("wallet", wallet_url, "announce", "a")
     after_one = required()
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
 
     assert (at_first, after_one, required()) == (True, True, False)
 
@@ -187,13 +187,13 @@ def test_an_emptied_read_model_fills_again_while_transfers_run(
 ):
     ids = [f"account-{number:03}" for number in range(300)]
     open_accounts(wallet_database, dict.fromkeys(ids, 1000))
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
     busy = Busy(transfer_between=(road.wallet_url, ids), ask_for=(road.balances_url, ids))
 
     with busy:
         execute(balances_database, "DELETE FROM balances")
-        announcing = run_verb("wallet", wallet_url, "announce")
+        announcing = run_command("wallet", wallet_url, "announce")
         eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
         in_the_middle = reconcile(road, balances_url)
         so_many = len(busy.posts)
@@ -212,7 +212,7 @@ def test_what_is_wrong_is_listed_and_an_announcement_mends_it(
     wallet_url, wallet_database, balances_url, balances_database, road
 ):
     open_accounts(wallet_database, {"differs": 1, "missing": 2, "right": 3.5})
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
     execute(balances_database, "UPDATE balances SET balance = 0.99 WHERE account_id = 'differs'")
     execute(balances_database, "UPDATE balances SET account_id = 'unexpected' WHERE account_id = 'missing'")
@@ -220,7 +220,7 @@ def test_what_is_wrong_is_listed_and_an_announcement_mends_it(
 
     found = reconcile(road, balances_url)
     needed = requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
-    run_verb("wallet", wallet_url, "announce", "differs", "missing")
+    run_command("wallet", wallet_url, "announce", "differs", "missing")
     execute(balances_database, "DELETE FROM balances WHERE account_id = 'unexpected'")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
     mended = reconcile(road, balances_url, "--json")
@@ -261,8 +261,10 @@ def test_history_lost_while_reconcile_runs_stays_lost(balances_url, balances_dat
 
 
 def test_without_an_answer_nothing_is_judged(balances_url, road):
-    away = run_verb("balances", balances_url, "reconcile", "--wallet-url", NOBODY, "--balances-url", road.balances_url)
-    mistaken = run_verb(
+    away = run_command(
+        "balances", balances_url, "reconcile", "--wallet-url", NOBODY, "--balances-url", road.balances_url
+    )
+    mistaken = run_command(
         "balances", balances_url, "reconcile", "--wallet-url", road.balances_url, "--balances-url", road.balances_url
     )
     unable = reconcile(road, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
