@@ -5,24 +5,32 @@ An upgrade of waitress breaks here, and only here.
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 
+from common.connection_share import ConnectionShare
+from common.event_loop import CHECK_ALL_SECONDS, EventLoop
 from common.json_text import problem
 
-THREADS = 16
 IDLE_SECONDS = 60  # for the next request on an open connection
 HEADER_BYTES = 16 * 1024
 READ_BODY_BYTES = 96 * 1024  # waitress reads no larger body; the API refuses a smaller one with its own error
 PIPELINED_REQUESTS = 4  # accepted before the first is answered
+CHECK_SHARE_SECONDS = 0.005  # while this process leaves new connections to the others
+SEND_BYTES = 16 * 1024  # a response up to this size is sent with one system call, headers and body
 
 log = logging.getLogger("http")
+
+_thread = threading.local()
 
 WsgiApp = Callable[..., Any]
 
@@ -30,12 +38,14 @@ WsgiApp = Callable[..., Any]
 class HttpServer:
     """Serves the app on a listening socket, with a pool of threads. `run` blocks; other threads call the rest."""
 
-    def __init__(self, app: WsgiApp, listener: socket.socket, connection_limit: int) -> None:
-        self.connection_limit = connection_limit
+    def __init__(
+        self, app: WsgiApp, listener: socket.socket, threads: int, connection_limit: int, share: ConnectionShare
+    ) -> None:
+        self.connection_limit, self._share = connection_limit, share
         self._server = create_server(
             app,
             sockets=[listener],
-            threads=THREADS,
+            threads=threads,
             connection_limit=connection_limit,
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=5,
@@ -46,30 +56,74 @@ class HttpServer:
             ident=None,
         )
         self._server.channel_class = Channel
+        self._server.adj.send_bytes = SEND_BYTES  # the parameter of that name is deprecated
+        self._server.pull_trigger = self._pull_trigger
+        self._server.handle_accept = self._accept
+        self._server.readable = self._accepts
+        self._server.http_server = self
+        self.loop = EventLoop(self._server._map, _handle, self._server._fileno)
 
     def run(self) -> None:
-        self._server.run()
+        self.loop.run()
 
     def channels(self) -> list["Channel"]:
         """The open connections."""
         return list(self._server.active_channels.values())
 
+    def _pull_trigger(self) -> None:
+        """Wake the main loop, unless a thread that calls this has a small response to send by itself."""
+        channel = getattr(_thread, "channel", None)
+        if channel is None or channel.total_outbufs_len >= SEND_BYTES:
+            if channel is not None:
+                self.loop.check(channel._fileno)
+            self._server.trigger.pull_trigger()
+
+    def _accepts(self) -> bool:
+        """Whether the main loop waits for a new connection. waitress also closes idle ones here."""
+        self._share.update(len(self._server.active_channels))
+        yielding = self._share.is_yielding()
+        self.loop.wait_seconds = CHECK_SHARE_SECONDS if yielding else CHECK_ALL_SECONDS
+        return TcpWSGIServer.readable(self._server) and not yielding
+
+    def _accept(self) -> None:
+        if self._share.may_accept():
+            TcpWSGIServer.handle_accept(self._server)
+
+    def check(self, descriptor: int) -> None:
+        """Have the main loop wake and check the connection."""
+        self.loop.check(descriptor)
+        self._server.trigger.pull_trigger()
+
     def wake(self) -> None:
         """Have the main loop check its connections now: it closes those with `close_soon()`."""
-        self._server.pull_trigger()
+        for descriptor in list(self._server.active_channels):
+            self.loop.check(descriptor)
+        self._server.trigger.pull_trigger()
 
     def stop_accepting(self) -> None:
         """Close the listening socket: new connections are refused, open ones are served.
 
         waitress's own shutdown leaves it open, and new connections hang: https://github.com/Pylons/waitress/issues/198
         """
-        self._server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(self._server))
+
+        def close() -> None:
+            self.loop.forget(self._server._fileno)
+            wasyncore.dispatcher.close(self._server)
+
+        self._server.trigger.pull_trigger(close)
 
     def is_busy(self) -> bool:
         """Whether a request has no complete response yet."""
         return bool(self._server.task_dispatcher.queue) or any(
             channel.requests or channel.pending_output_bytes() for channel in self.channels()
         )
+
+
+def _handle(dispatcher: Any, events: int) -> None:
+    if events & EVENT_READ:
+        wasyncore.read(dispatcher)
+    if events & EVENT_WRITE:
+        wasyncore.write(dispatcher)
 
 
 class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
@@ -99,14 +153,51 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that records since when the service has waited for its client."""
+    """A connection that records since when the service has waited for its client.
+
+    waitress wakes its main loop after each response: to send it, and to wait for the next request. Threads that pass
+    the interpreter to each other cost more than the rest of a short request. So the thread that computed a response
+    sends it, and the main loop waits for the next request meanwhile. The main loop is woken only when a client does
+    not read its response, or sends more before it has it.
+    """
 
     parser_class = _Parser
     error_task_class = _ProblemTask
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.waiting_since = time.monotonic()
+        self._polled = False  # whether the main loop waits for data of this connection
+        self._has_early_data = False  # whether some arrived before the response was sent: it stays unread until then
+        self._in_service = False
         super().__init__(*arguments, **options)
+
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002
+        super().add_channel(map)
+        self.server.http_server.loop.check(self._fileno)
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002
+        self.server.http_server.loop.forget(self._fileno)
+        super().del_channel(map)
+
+    def readable(self) -> bool:
+        self._polled = False  # first: `service` must wake the main loop if the state changes while this checks it
+        if self.requests and not self._has_early_data:
+            polled = not (self.will_close or self.close_when_flushed)
+        else:
+            polled = bool(super().readable())
+        self._polled = polled
+        return polled
+
+    def writable(self) -> bool:
+        pending = self.total_outbufs_len
+        return bool(
+            self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not self._in_service)
+        )
+
+    def handle_read(self) -> None:
+        self._has_early_data = bool(self.requests)
+        if not self._has_early_data:
+            super().handle_read()
 
     def received(self, data: bytes) -> bool:
         if self.request is None:
@@ -121,8 +212,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return accepted
 
     def service(self) -> None:
-        super().service()
+        self._in_service, _thread.channel = True, self
+        try:
+            super().service()
+        finally:
+            self._in_service, _thread.channel = False, None
         self.waiting_since = time.monotonic()
+        self._flush_exception(self._flush_some, do_close=False)
+        if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
+            self.server.http_server.check(self._fileno)
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        with self.outbuf_lock:  # waitress does without where only the main loop sends
+            return bool(super()._flush_some(do_close))
 
     def pending_output_bytes(self) -> int:
         """Bytes of responses that the client has not read."""
@@ -130,7 +232,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def is_processing(self) -> bool:
         """Whether the client waits for the service."""
-        return bool(self.requests) and not self.total_outbufs_len
+        pending = self.total_outbufs_len  # of a response that is still computed it is not what the client leaves unread
+        return bool(self.requests) and (not pending or (self._in_service and pending < SEND_BYTES))
 
     def is_receiving(self) -> bool:
         """Whether a part of a request has arrived."""

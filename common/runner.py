@@ -3,13 +3,13 @@
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from common.connection_share import ConnectionCounts, ConnectionShare
 from common.connections import close_idle_connections, connection_limit
 from common.http_server import HttpServer, WsgiApp
 from common.listening import authority, listen
@@ -40,29 +40,37 @@ class Service(Protocol):
     def __call__(self, first: bool) -> tuple[WsgiApp, Sequence[Worker]]: ...
 
 
-def run(service: Service, host: str, port: int, processes: int = 1) -> None:
+def run(service: Service, host: str, port: int, threads: int, processes: int = 1) -> None:
     """Serve until SIGTERM or SIGINT; then refuse new connections, answer requests in progress, and end within 8 s.
 
-    Each process calls `service(first)`. Each worker has a thread of its own, which restarts the worker when it fails.
+    Each process calls `service(first)`, and answers requests with `threads` threads. Each worker has a thread of its
+    own, which restarts the worker when it fails.
     """
-    listener = listen(host, port)
+    listener, counts = listen(host, port), ConnectionCounts(processes)
+
+    def serve(process: int) -> None:
+        app, workers = service(first=process == 0)
+        server = HttpServer(
+            request_logging_middleware(app), listener, threads, connection_limit(), ConnectionShare(counts, process)
+        )
+        _serve(server, authority(*listener.getsockname()[:2]), workers)
+
     if processes == 1:
-        _serve(listener, *service(first=True))
+        serve(0)
     else:
-        run_processes(lambda index: _serve(listener, *service(first=index == 0)), processes)
+        run_processes(serve, processes)
 
 
-def _serve(listener: socket.socket, app: WsgiApp, workers: Sequence[Worker]) -> None:
+def _serve(server: HttpServer, address: str, workers: Sequence[Worker]) -> None:
     stop = threading.Event()
-    threads = [threading.Thread(target=_supervise, args=(each, stop), name=each.name, daemon=True) for each in workers]
-    server = HttpServer(request_logging_middleware(app), listener, connection_limit())
+    working = [threading.Thread(target=_supervise, args=(each, stop), name=each.name, daemon=True) for each in workers]
     _stop_at_signals(stop)
-    for thread in threads:
+    for thread in working:
         thread.start()
     threading.Thread(target=_watchdog, args=(workers, stop), daemon=True).start()
     threading.Thread(target=close_idle_connections, args=(server, stop), daemon=True).start()
-    threading.Thread(target=_stop_in_order, args=(server, stop, threads), daemon=True).start()
-    facts = {"address": authority(*listener.getsockname()[:2]), "pid": os.getpid()}
+    threading.Thread(target=_stop_in_order, args=(server, stop, working), daemon=True).start()
+    facts = {"address": address, "pid": os.getpid()}
     log.info("serving", extra={**facts, "connections": server.connection_limit})
     server.run()
 

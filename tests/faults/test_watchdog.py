@@ -21,7 +21,8 @@ from wallet.api import create_app
 
 status = Status()
 app = create_app(Database("mysql://wallet:wallet@127.0.0.1:{mysql}/wallet"), status, lambda: None)
-run(lambda first: (app, [Worker("relay", lambda stop: threading.Event().wait(), status)]), "127.0.0.1", {port})
+relay = Worker("relay", lambda stop: threading.Event().wait(), status)
+run(lambda first: (app, [relay]), "127.0.0.1", {port}, threads=4)
 """
 
 

@@ -3,8 +3,9 @@
 import os
 import signal
 import socket
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 import requests
@@ -48,6 +49,53 @@ def balances(balances_database, balances_url, kafka, topic, tmp_path):
         )
 
     return balances
+
+
+ANSWERS_ITS_PID = """
+import os
+from common import runner
+from common.log import configure
+
+configure("test")
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", str(len(str(os.getpid()))))])
+    return [str(os.getpid()).encode()]
+
+runner.run(lambda first: (app, []), "127.0.0.1", int(os.environ["PORT"]), threads=4, processes=2)
+"""
+
+
+def pids_that_answer(connections):
+    """The pid that each connection gets, all requests under way at once."""
+    for connection in connections:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    return [connection.recv(1000).split()[-1] for connection in connections]
+
+
+def test_the_processes_share_the_connections_evenly(tmp_path):
+    shares = []
+    with Service(["-c", ANSWERS_ITS_PID], tmp_path / "log") as service:
+        for _ in range(10):
+            with ExitStack() as stack:
+                address = ("127.0.0.1", service.port)
+                connections = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(16)]
+                pids = pids_that_answer(connections)
+            shares.append(max(Counter(pids).values()))
+
+    assert max(shares) <= 16 * 0.7
+
+
+def test_a_process_that_hangs_keeps_no_connection_from_the_other_one(tmp_path):
+    with Service(["-c", ANSWERS_ITS_PID], tmp_path / "log") as service, ExitStack() as stack:
+        hanging, _ = eventually(lambda: lines if len(lines := service.lines("serving")) == 2 else None)
+        os.kill(hanging["pid"], signal.SIGSTOP)
+        stack.callback(os.kill, hanging["pid"], signal.SIGCONT)
+        address = ("127.0.0.1", service.port)
+
+        connections = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(16)]
+
+        assert len(set(pids_that_answer(connections))) == 1
 
 
 def post_transfer(service):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from waitress import channel, parser, server, task, wasyncore
 
+from common.connection_share import ConnectionCounts, ConnectionShare
 from common.http_server import PIPELINED_REQUESTS, Channel, HttpServer
 from tests.eventually import eventually
 
@@ -23,13 +24,15 @@ def listener() -> Iterator[socket.socket]:
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        (server.TcpWSGIServer, ["channel_class", "run", "pull_trigger", "handle_accept", "readable"]),
+        (server.TcpWSGIServer, ["channel_class", "pull_trigger", "handle_accept", "readable"]),
         (channel.HTTPChannel, ["parser_class", "error_task_class", "received", "service", "will_close", "request"]),
-        (channel.HTTPChannel, ["total_outbufs_len"]),
+        (channel.HTTPChannel, ["total_outbufs_len", "close_when_flushed", "_flush_exception", "_flush_some"]),
+        (channel.HTTPChannel, ["add_channel", "del_channel", "writable", "handle_read"]),
         (parser.HTTPRequestParser, ["parse_header", "chunked"]),
         (parser, ["ParsingError"]),
         (task.ErrorTask, ["execute"]),
         (wasyncore.dispatcher, ["close"]),
+        (wasyncore, ["read", "write"]),
     ],
 )
 def test_waitress_still_has_each_name_that_is_used(owner: Any, names: list[str]) -> None:
@@ -39,14 +42,15 @@ def test_waitress_still_has_each_name_that_is_used(owner: Any, names: list[str])
 def test_a_new_server_and_a_new_connection_have_each_attribute_that_is_used(listener: socket.socket) -> None:
     with serving(listener, answering(b"")) as http_server:
         inner = http_server._server
-        assert {"active_channels", "task_dispatcher", "trigger"} <= vars(inner).keys()
+        assert {"active_channels", "adj", "task_dispatcher", "trigger", "_fileno", "_map"} <= vars(inner).keys()
+        assert hasattr(inner.adj, "send_bytes")
         assert "queue" in vars(inner.task_dispatcher)
         assert hasattr(inner.trigger, "pull_trigger")
 
         with connected(listener):
             (accepted,) = eventually(http_server.channels)
             assert isinstance(accepted, Channel)
-            assert {"requests", "requests_lock"} <= vars(accepted).keys()
+            assert {"requests", "requests_lock", "outbuf_lock", "_fileno"} <= vars(accepted).keys()
 
 
 def test_a_request_that_waitress_refuses_is_answered_with_a_problem_document(listener: socket.socket) -> None:
@@ -85,6 +89,48 @@ def test_a_server_is_busy_until_the_response_is_sent_and_refuses_connections_onc
     assert response.startswith(b"HTTP/1.1 200 OK")
 
 
+@pytest.mark.timeout(10)  # the main loop checks all connections once a second: what it misses takes so long
+def test_the_main_loop_notices_each_next_request_at_once(listener: socket.socket) -> None:
+    with serving(listener, answering(b"ok")), connected(listener) as client:
+        for _ in range(100):
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert client.recv(1000).endswith(b"ok")
+
+
+def test_requests_that_arrive_before_the_response_are_answered_in_order(listener: socket.socket) -> None:
+    proceed = threading.Event()
+
+    with serving(listener, answering(b"", proceed)), connected(listener) as client:
+        for path in (b"/1", b"/2", b"/3"):
+            client.sendall(b"GET %s HTTP/1.1\r\n%s\r\n" % (path, b"Connection: close\r\n" if path == b"/3" else b""))
+        proceed.set()
+        response = read_all(client)
+
+    assert [line.split()[1] for line in response.splitlines() if line.startswith(b"Path:")] == [b"/1", b"/2", b"/3"]
+
+
+def test_a_client_that_ends_its_side_after_the_request_gets_its_response(listener: socket.socket) -> None:
+    proceed = threading.Event()
+
+    with serving(listener, answering(b"ok", proceed)) as http_server, connected(listener) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        eventually(http_server.is_busy)
+        proceed.set()
+
+        assert read_all(client).endswith(b"ok")
+
+
+def test_a_large_response_reaches_a_client_that_reads_late(listener: socket.socket) -> None:
+    body = bytes(8 * 1024 * 1024)
+
+    with serving(listener, answering(body)) as http_server, connected(listener) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        eventually(lambda: [each for each in http_server.channels() if each.pending_output_bytes()])
+
+        assert read_all(client).endswith(body)
+
+
 def test_a_connection_is_closed_at_once_after_a_wake_up(listener: socket.socket) -> None:
     with serving(listener, answering(b"ok")) as http_server, connected(listener) as client:
         (channel,) = eventually(http_server.channels)
@@ -99,7 +145,8 @@ class serving:  # noqa: N801
     """Serve the app on the listener inside the block."""
 
     def __init__(self, listener: socket.socket, app: Callable[..., Iterable[bytes]]) -> None:
-        self._server = HttpServer(app, listener, connection_limit=100)
+        share = ConnectionShare(ConnectionCounts(1), 0)
+        self._server = HttpServer(app, listener, threads=2, connection_limit=100, share=share)
         self._thread = threading.Thread(target=self._server.run)
 
     def __enter__(self) -> HttpServer:
@@ -119,7 +166,7 @@ def answering(body: bytes, proceed: threading.Event | None = None) -> Callable[.
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if proceed:
             assert proceed.wait(10)
-        start_response("200 OK", [("Content-Length", str(len(body)))])
+        start_response("200 OK", [("Content-Length", str(len(body))), ("Path", environ["PATH_INFO"])])
         return [body]
 
     return app
