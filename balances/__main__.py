@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from balances import projection
-from balances.api import HTTP_THREADS, create_app
+from balances.api import create_app
 from balances.messages import TOPICS, parse
 from common import access, environment
 from common.events import consumer
@@ -46,7 +46,7 @@ def main(topics: Sequence[str] = TOPICS) -> None:
 
     host, port = environment.text("HOST", "127.0.0.1"), environment.integer("PORT", 3003)
     with shared_metrics(processes):
-        run(service, host, port, HTTP_THREADS, processes)
+        run(service, host, port, processes)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from bottle import HTTPResponse, request
 from balances import projection, readiness
 from common.documents import serve_documents
 from common.http_request import BadRequest, page, query
+from common.http_server import THREADS
 from common.json_api import JsonApp, serve_health
 from common.json_text import json_line, number, rfc3339
 
@@ -18,8 +19,7 @@ PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "balances.openapi.json"
 
 WAIT_SECONDS = 1.0  # the longest a reader waits for a sequence
-HTTP_THREADS = 4  # of one process: more threads answer fewer GETs, because they wait for the interpreter
-WAITING_THREADS = HTTP_THREADS // 2  # the others answer meanwhile
+WAITING_THREADS = THREADS // 2  # the others answer meanwhile
 FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.02
 
 

@@ -4,7 +4,7 @@ import mmap
 import time
 
 AHEAD = 2  # a process with so many connections more than another first lets others accept a new one
-YIELD_SECONDS = 0.25  # the longest that it lets them: the others may hang
+YIELD_SECONDS = 0.5  # the longest that it lets them: the others may hang
 HANGING_SECONDS = 1  # how long it then accepts every connection at once
 
 

@@ -40,10 +40,10 @@ class Service(Protocol):
     def __call__(self, first: bool) -> tuple[WsgiApp, Sequence[Worker]]: ...
 
 
-def run(service: Service, host: str, port: int, threads: int, processes: int = 1) -> None:
+def run(service: Service, host: str, port: int, processes: int = 1) -> None:
     """Serve until SIGTERM or SIGINT; then refuse new connections, answer requests in progress, and end within 8 s.
 
-    Each process calls `service(first)`, and answers requests with `threads` threads. Each worker has a thread of its
+    Each process calls `service(first)`, and answers requests with THREADS threads. Each worker has a thread of its
     own, which restarts the worker when it fails.
     """
     listener, counts = listen(host, port), ConnectionCounts(processes)
@@ -51,7 +51,7 @@ def run(service: Service, host: str, port: int, threads: int, processes: int = 1
     def serve(process: int) -> None:
         app, workers = service(first=process == 0)
         server = HttpServer(
-            request_logging_middleware(app), listener, threads, connection_limit(), ConnectionShare(counts, process)
+            request_logging_middleware(app), listener, connection_limit(), ConnectionShare(counts, process)
         )
         _serve(server, authority(*listener.getsockname()[:2]), workers)
 

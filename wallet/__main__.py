@@ -11,7 +11,7 @@ from common.runner import Worker, run
 from common.shared_metrics import shared_metrics
 from common.status import Status
 from common.wakeup import WakeupEvent
-from wallet.api import HTTP_THREADS, create_app
+from wallet.api import create_app
 from wallet.messages import TOPICS
 
 
@@ -40,7 +40,7 @@ def main() -> None:
 
     host, port = environment.text("HOST", "127.0.0.1"), environment.integer("PORT", 8080)
     with shared_metrics(processes):
-        run(service, host, port, HTTP_THREADS, processes)
+        run(service, host, port, processes)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,6 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "wallet.openapi.json"
 
-HTTP_THREADS = 8  # of one process: a POST waits for a commit, and more threads wait for each other
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 

@@ -22,7 +22,7 @@ from wallet.api import create_app
 status = Status()
 app = create_app(Database("mysql://wallet:wallet@127.0.0.1:{mysql}/wallet"), status, lambda: None)
 relay = Worker("relay", lambda stop: threading.Event().wait(), status)
-run(lambda first: (app, [relay]), "127.0.0.1", {port}, threads=4)
+run(lambda first: (app, [relay]), "127.0.0.1", {port})
 """
 
 

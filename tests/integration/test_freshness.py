@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from balances import projection
-from balances.api import HTTP_THREADS, WAIT_SECONDS, WAITING_THREADS
+from balances.api import WAIT_SECONDS, WAITING_THREADS
 from balances.messages import Balance
+from common.http_server import THREADS
 from tests.integration.service import NOWHERE, Service
 
 NOON = datetime(2026, 11, 22, 12, 0)
@@ -119,9 +120,9 @@ def test_what_is_no_sequence_is_refused(get, given):
 
 
 def test_readers_wait_in_half_of_the_threads_and_the_others_are_answered(get):
-    assert WAITING_THREADS == HTTP_THREADS // 2
-    with ThreadPoolExecutor(2 * HTTP_THREADS) as readers:
-        waiting = [readers.submit(timed, get, "?min_sequence=8") for _ in range(2 * HTTP_THREADS)]
+    assert WAITING_THREADS == THREADS // 2
+    with ThreadPoolExecutor(2 * THREADS) as readers:
+        waiting = [readers.submit(timed, get, "?min_sequence=8") for _ in range(2 * THREADS)]
         others = [timed(get) for _ in range(20)]
         outcomes = [each.result() for each in waiting]
 

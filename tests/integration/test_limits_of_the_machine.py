@@ -39,7 +39,7 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"ok"]
 import os
-runner.run(lambda first: (app, [runner.Worker("hanging", hang, Status())]), "127.0.0.1", int(os.environ["PORT"]), 4)
+runner.run(lambda first: (app, [runner.Worker("hanging", hang, Status())]), "127.0.0.1", int(os.environ["PORT"]))
 """
 
 

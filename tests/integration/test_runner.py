@@ -62,7 +62,7 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", str(len(str(os.getpid()))))])
     return [str(os.getpid()).encode()]
 
-runner.run(lambda first: (app, []), "127.0.0.1", int(os.environ["PORT"]), threads=4, processes=2)
+runner.run(lambda first: (app, []), "127.0.0.1", int(os.environ["PORT"]), processes=2)
 """
 
 
@@ -75,13 +75,12 @@ def pids_that_answer(connections):
 
 def test_the_processes_share_the_connections_evenly(tmp_path):
     shares = []
-    with Service(["-c", ANSWERS_ITS_PID], tmp_path / "log") as service:
+    with Service(["-c", ANSWERS_ITS_PID], tmp_path / "log") as service, ExitStack() as stack:
+        eventually(lambda: len(service.lines("serving")) == 2)
         for _ in range(10):
-            with ExitStack() as stack:
-                address = ("127.0.0.1", service.port)
-                connections = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(16)]
-                pids = pids_that_answer(connections)
-            shares.append(max(Counter(pids).values()))
+            address = ("127.0.0.1", service.port)
+            connections = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(16)]
+            shares.append(max(Counter(pids_that_answer(connections)).values()))
 
     assert max(shares) <= 16 * 0.7
 

@@ -146,7 +146,7 @@ class serving:  # noqa: N801
 
     def __init__(self, listener: socket.socket, app: Callable[..., Iterable[bytes]]) -> None:
         share = ConnectionShare(ConnectionCounts(1), 0)
-        self._server = HttpServer(app, listener, threads=2, connection_limit=100, share=share)
+        self._server = HttpServer(app, listener, connection_limit=100, share=share)
         self._thread = threading.Thread(target=self._server.run)
 
     def __enter__(self) -> HttpServer:
