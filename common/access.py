@@ -25,7 +25,9 @@ def token(name):
     """The token that the environment asks for, "" for none; the log says which of the two."""
     value = environment.text(name, "")
     if not re.fullmatch(r"[\x21-\x7e]*", value):
-        raise environment.Misconfigured(name, "must have visible ASCII characters alone: others no header can carry")
+        raise environment.ConfigurationError(
+            name, "must have only visible ASCII characters: a header cannot carry others"
+        )
     log.info(f"asks for the bearer token of {name}" if value else f"open to everybody: {name} is not set")
     return value
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from common.environment import Misconfigured
+from common.environment import ConfigurationError
 
 PORT = 3306
 
@@ -33,7 +33,7 @@ class DatabaseUrl(NamedTuple):
 
 
 def parse(url: str) -> DatabaseUrl:
-    """Raises Misconfigured, without the password, where the URL has another form."""
+    """Raises ConfigurationError, without the password, where the URL has another form."""
     with suppress(ValueError):  # the parser's own message would quote the password, where that holds a / or a #
         parts = urlsplit(url)
         credentials, _, hosts = parts.netloc.rpartition("@")
@@ -43,7 +43,7 @@ def parse(url: str) -> DatabaseUrl:
         if parts.scheme == "mysql" and database and not parts.fragment:
             return DatabaseUrl(unquote(user), unquote(password), addresses, database, parts.query)
     form = "mysql://user:password@host:port/database (or host:port,host:port for several servers)"
-    raise Misconfigured("A database URL", f"has the form {form}, special characters of a password as %XX")
+    raise ConfigurationError("A database URL", f"has the form {form}, special characters of a password as %XX")
 
 
 def _address(text: str) -> Address:

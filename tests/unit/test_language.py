@@ -51,13 +51,10 @@ FILES_TO_CLEAN = """
 .github/workflows/ci.yml
 balances/api.py
 balances/dead_letter_commands.py
-balances/ops.py
 balances/page/balances.js
 balances/readiness.py
-balances/reconcile.py
 common/access.py
 common/connections.py
-common/environment.py
 common/events/assignment.py
 common/events/consumer.py
 common/events/dead_letters.py
@@ -71,8 +68,6 @@ common/log.py
 common/mysql.py
 common/mysql_errors.py
 common/mysql_session.py
-common/mysql_url.py
-common/ops.py
 common/page/list.js
 common/page/money.js
 common/page/page.css
@@ -127,7 +122,6 @@ tests/faults/test_poison.py
 tests/faults/test_several.py
 tests/faults/test_three_brokers.py
 tests/faults/test_watchdog.py
-tests/integration/conftest.py
 tests/integration/explained.py
 tests/integration/road.py
 tests/integration/schemathesis.toml
@@ -169,7 +163,6 @@ tests/unit/test_balances_messages.py
 tests/unit/test_connections.py
 tests/unit/test_dead_letters.py
 tests/unit/test_domain.py
-tests/unit/test_environment.py
 tests/unit/test_json_app.py
 tests/unit/test_json_object.py
 tests/unit/test_mysql.py
@@ -179,12 +172,10 @@ tests/unit/test_offsets.py
 tests/unit/test_ops_help.py
 tests/unit/test_projection.py
 tests/unit/test_readiness.py
-tests/unit/test_reconcile.py
 tests/unit/test_status.py
 tests/unit/test_wallet_messages.py
 wallet/announce.py
 wallet/domain.py
-wallet/ops.py
 wallet/page/transfer-texts.js
 wallet/page/transfer.js
 wallet/page/wallet-texts.js

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.environment import Misconfigured
+from common.environment import ConfigurationError
 from common.mysql import CONFLICT_TRIES, Conflict, Database, DatabaseUnavailable, repeat_on_conflict
 
 
@@ -32,7 +32,7 @@ def test_a_database_is_named_by_its_url_and_nothing_connects(url, name):
     ],
 )
 def test_a_url_of_another_form_is_refused_without_its_password(url):
-    with pytest.raises(Misconfigured, match="has the form mysql://user:password@host:port/database") as refusal:
+    with pytest.raises(ConfigurationError, match="has the form mysql://user:password@host:port/database") as refusal:
         Database(url)
 
     assert "sec" not in str(refusal.value)
