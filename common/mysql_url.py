@@ -43,7 +43,9 @@ def parse(url: str) -> DatabaseUrl:
         if parts.scheme == "mysql" and database and not parts.fragment:
             return DatabaseUrl(unquote(user), unquote(password), addresses, database, parts.query)
     form = "mysql://user:password@host:port/database (or host:port,host:port for several servers)"
-    raise ConfigurationError("A database URL", f"has the form {form}, special characters of a password as %XX")
+    raise ConfigurationError(
+        "DATABASE_URL (or MIGRATIONS_DATABASE_URL)", f"has the form {form}, special characters of a password as %XX"
+    )
 
 
 def _address(text: str) -> Address:
