@@ -121,9 +121,8 @@ def _dbmate(connection: Connection, folder: Path, table: str, command: str) -> N
         options["tls"] = "true"
     # In the environment: every user of this machine can read arguments in `ps`.
     variables["DATABASE_URL"] = mysql_url.parse(migrations_url()).of_one(connection.address, **options)
-    _run_until_done(
-        partial(_recorded, connection, table), command, partial(_run, arguments, {**os.environ, **variables})
-    )
+    run = partial(_run, arguments, {**os.environ, **variables})
+    _run_until_done(partial(_recorded, connection, table), command, run)
 
 
 def _run_until_done(

@@ -1,4 +1,4 @@
-"""The wallet over HTTP."""
+"""The HTTP API of Wallet."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from common.json_api import BadRequest, json_app, json_object, number, page, rfc
 from common.mysql import Cursor, Database
 from common.status import Status
 from wallet import readiness, use_cases
-from wallet.creation import create
 from wallet.domain import (
     Account,
     AccountNotFound,
@@ -32,6 +31,7 @@ from wallet.domain import (
     Transaction,
     TransactionNotFound,
 )
+from wallet.idempotent_request import create
 from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
 STATUS_BY_ERROR: dict[type[Exception], int] = {
@@ -56,8 +56,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def create_app(database: Database, status: Status, committed: Callable[[], None], token: str = "") -> Bottle:
-    """The app; `status` is the relay's, `committed()` is called after each commit that may have left an event to
-    send."""
+    """The app; `status` is the relay's, `committed()` is called after each commit that may have added an event."""
     app = json_app(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
@@ -133,7 +132,7 @@ def _add_queries(app: Bottle, database: Database) -> None:
 
 
 def _created_client(client: Client) -> dict[str, Any]:
-    """The body of POST /clients of Wallet Core (Go), which prints its struct."""
+    """The response body of Wallet Core (Go), which encodes its struct."""
     created_at = rfc3339(client.created_at)
     return {
         "ID": client.id,
@@ -186,9 +185,9 @@ def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadRequest(f"{name} holds a lone surrogate") from error
+        raise BadRequest(f"{name} contains a lone surrogate") from error
     if _CONTROL.search(value):
-        raise BadRequest(f"{name} holds a control character")
+        raise BadRequest(f"{name} contains a control character")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Services that start at the same moment on different nodes of a cluster: GET_LOCK of one node is unknown to the others."""
+"""Services that start at the same moment on different nodes of a cluster, which do not share GET_LOCK."""
 
 import os
 import subprocess

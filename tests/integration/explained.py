@@ -1,4 +1,4 @@
-"""Asking a real server which index a statement would use, whoever holds that statement."""
+"""The index that a real server uses for a statement."""
 
 
 class Explained:

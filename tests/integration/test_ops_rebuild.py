@@ -103,7 +103,7 @@ def test_an_announcement_waits_for_the_relay_and_prints_how_to_continue_after_a_
         announcing.send_signal(signal.SIGINT)
         last_words = announcing.stdout.read().splitlines()
 
-    assert waiting.startswith(f"the outbox holds {OUTBOX_ROWS} rows")
+    assert waiting.startswith(f"the outbox has {OUTBOX_ROWS} rows")
     assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == OUTBOX_ROWS
     assert announcing.returncode == 130
     assert last_words == [

@@ -49,10 +49,8 @@ THIS_FILE = Path(__file__).resolve()
 FILES_TO_CLEAN = """
 .ci/run
 .github/workflows/ci.yml
-balances/api.py
 balances/dead_letter_commands.py
 balances/page/balances.js
-balances/readiness.py
 common/access.py
 common/connections.py
 common/events/assignment.py
@@ -92,7 +90,6 @@ http/balances.openapi.json
 http/client.http
 http/wallet.openapi.json
 local.sh
-pyproject.toml
 tests/bench/__main__.py
 tests/bench/events.py
 tests/bench/figures.py
@@ -136,7 +133,6 @@ tests/integration/test_freshness.py
 tests/integration/test_fuzz_kafka.py
 tests/integration/test_large_records.py
 tests/integration/test_metrics.py
-tests/integration/test_migrations.py
 tests/integration/test_mysql_errors.py
 tests/integration/test_old_broker.py
 tests/integration/test_openapi.py
@@ -174,8 +170,6 @@ tests/unit/test_projection.py
 tests/unit/test_readiness.py
 tests/unit/test_status.py
 tests/unit/test_wallet_messages.py
-wallet/announce.py
-wallet/domain.py
 wallet/page/transfer-texts.js
 wallet/page/transfer.js
 wallet/page/wallet-texts.js
