@@ -78,9 +78,9 @@ def show_dead_letter(options: Namespace) -> None:
         dead_letter = open_database().read(dead_letters.find, options.id)
     except DeadLetterNotFound as error:
         raise SystemExit(str(error)) from error
-    settled = f" at {rfc3339(dead_letter.settled_at)}" if dead_letter.settled_at else ""
+    decided = f" at {rfc3339(dead_letter.settled_at)}" if dead_letter.settled_at else ""
     parked_at = rfc3339(dead_letter.parked_at)
-    print(f"id:        {dead_letter.id}, {dead_letter.state}{settled}")
+    print(f"id:        {dead_letter.id}, {dead_letter.state}{decided}")
     print(f"record:    {dead_letter.place}, timestamp {dead_letter.timestamp}, parked at {parked_at}")
     print(f"error:     {printable(dead_letter.error)}")
     print(f"sequence:  {'yes' if dead_letter.has_sequence else 'none: only --force applies the record'}")

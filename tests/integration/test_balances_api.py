@@ -179,7 +179,7 @@ def test_ready_reports_the_position_the_lag_and_the_parked_records(get, send, to
     assert 0 <= ready["last_event_seconds"] < 60
 
 
-def test_without_kafka_stored_balances_are_served_but_the_service_is_not_ready_yet(database, balances_url, tmp_path, account_id):
+def test_without_kafka_stored_balances_are_served_though_it_is_not_ready(database, balances_url, tmp_path, account_id):
     insert(database, account_id, 1)
     with Service(
         consuming("any"), tmp_path / "log", DATABASE_URL=balances_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE

@@ -47,7 +47,7 @@ def test_schemathesis_finds_nothing(name, request, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["wallet", "balances"])
-def test_the_description_is_served_as_it_stands_in_http(name, request):
+def test_the_description_is_served_unchanged(name, request):
     service = request.getfixturevalue(name)
 
     served = requests.get(f"{service.url}/openapi.json", timeout=5)

@@ -156,9 +156,17 @@ def test_a_discarded_dead_letter_can_still_be_retried_but_not_a_reprocessed_one(
     dead_letter = park(ANNOUNCED, sequence="7")
 
     discarded, left = command("discard", dead_letter), command("retry", "--all")
-    retried, again, too_late = command("retry", dead_letter), command("retry", dead_letter), command("discard", dead_letter)
+    retried, again, too_late = (
+        command("retry", dead_letter),
+        command("retry", dead_letter),
+        command("discard", dead_letter),
+    )
 
-    assert (discarded.stdout, left.stdout, left.stderr) == (f"{dead_letter}: discarded\n", "", "no records are parked\n")
+    assert (discarded.stdout, left.stdout, left.stderr) == (
+        f"{dead_letter}: discarded\n",
+        "",
+        "no records are parked\n",
+    )
     assert retried.stdout == f"{dead_letter}: a: unknown -> 900\n"
     assert f"dead letter {dead_letter} was reprocessed already" in again.stdout
     assert f"dead letter {dead_letter} was reprocessed already" in too_late.stdout

@@ -14,7 +14,7 @@ import requests
 
 from common.mysql import CLOCK
 from tests.eventually import eventually
-from tests.integration.road import road as build_road
+from tests.integration.road import road as build_pipeline
 from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
 from wallet.announce import OUTBOX_ROWS, announce_accounts
@@ -23,10 +23,10 @@ UNUSED_URL = "http://127.0.0.1:1"
 
 
 @pytest.fixture
-def road(wallet_database, balances_database, kafka, make_topic):
-    with build_road(wallet_database, balances_database, kafka, make_topic) as road:
-        eventually(lambda: requests.get(f"{road.balances_url}/ready", timeout=5).ok, seconds=20)
-        yield road
+def pipeline(wallet_database, balances_database, kafka, make_topic):
+    with build_pipeline(wallet_database, balances_database, kafka, make_topic) as pipeline:
+        eventually(lambda: requests.get(f"{pipeline.balances_url}/ready", timeout=5).ok, seconds=20)
+        yield pipeline
 
 
 def open_accounts(database, balances):
@@ -45,8 +45,8 @@ def announced(database):
     return {each["Payload"]["account_id"]: each["Payload"]["balance"] for each in payloads}
 
 
-def reconcile(road, url, *arguments):
-    where = ("--wallet-url", road.wallet_url, "--balances-url", road.balances_url)
+def reconcile(pipeline, url, *arguments):
+    where = ("--wallet-url", pipeline.wallet_url, "--balances-url", pipeline.balances_url)
     return run_command("balances", url, "reconcile", *where, *arguments)
 
 
@@ -140,7 +140,7 @@ def test_an_announcement_of_a_restored_wallet_is_newer_than_all_before(wallet_ur
 
 
 def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     open_accounts(wallet_database, {"a": 10, "b": 0})
     run_command("wallet", wallet_url, "announce")
@@ -150,7 +150,7 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
 
     def post():
         body = {"account_id_from": "a", "account_id_to": "b", "amount": 1}
-        return requests.post(f"{road.wallet_url}/transactions", json=body, timeout=10)
+        return requests.post(f"{pipeline.wallet_url}/transactions", json=body, timeout=10)
 
     refused, stopped = post(), run_command("wallet", wallet_url, "announce")
     reset = [
@@ -159,7 +159,7 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
     ]
     done = post()
     run_command("wallet", wallet_url, "announce")
-    checked = reconcile(road, balances_url)
+    checked = reconcile(pipeline, balances_url)
 
     assert (refused.status_code, done.status_code) == (503, 201)
     assert "reset-sequences" in refused.json()["detail"]
@@ -169,12 +169,12 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
     assert checked.stdout.splitlines()[-1] == "consistent"
 
 
-def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wallet_url, wallet_database, road):
+def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wallet_url, wallet_database, pipeline):
     open_accounts(wallet_database, {"a": 10})
     execute(wallet_database, "INSERT INTO known_server (server, changed_at) VALUES ('new', UTC_TIMESTAMP(6))")
 
     def required():
-        return requests.get(f"{road.wallet_url}/ready", timeout=5).json()["announce_required"]
+        return requests.get(f"{pipeline.wallet_url}/ready", timeout=5).json()["announce_required"]
 
     at_first = required()
     run_command("wallet", wallet_url, "announce", "a")
@@ -185,22 +185,22 @@ def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wa
 
 
 def test_an_emptied_read_model_fills_again_while_transfers_run(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     ids = [f"account-{number:03}" for number in range(300)]
     open_accounts(wallet_database, dict.fromkeys(ids, 1000))
     run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
-    busy = Busy(transfers=(road.wallet_url, ids), reads=(road.balances_url, ids))
+    busy = Busy(transfers=(pipeline.wallet_url, ids), reads=(pipeline.balances_url, ids))
 
     with busy:
         execute(balances_database, "DELETE FROM balances")
         announcing = run_command("wallet", wallet_url, "announce")
         eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
-        during = reconcile(road, balances_url)
+        during = reconcile(pipeline, balances_url)
         so_many = len(busy.posts)
         eventually(lambda: len(busy.posts) > so_many)  # transfers did go on
-    afterwards = reconcile(road, balances_url)
+    afterwards = reconcile(pipeline, balances_url)
 
     assert "300 accounts announced" in announcing.stdout
     assert (during.returncode, during.stdout.splitlines()[-1]) == (0, "consistent")
@@ -211,7 +211,7 @@ def test_an_emptied_read_model_fills_again_while_transfers_run(
 
 
 def test_what_is_inconsistent_is_listed_and_an_announcement_repairs_the_read_model(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     open_accounts(wallet_database, {"differs": 1, "missing": 2, "equal": 3.5})
     run_command("wallet", wallet_url, "announce")
@@ -220,12 +220,12 @@ def test_what_is_inconsistent_is_listed_and_an_announcement_repairs_the_read_mod
     execute(balances_database, "UPDATE balances SET account_id = 'unexpected' WHERE account_id = 'missing'")
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
 
-    found = reconcile(road, balances_url)
-    needed = requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
+    found = reconcile(pipeline, balances_url)
+    needed = requests.get(f"{pipeline.balances_url}/ready", timeout=5).json()["announce_required"]
     run_command("wallet", wallet_url, "announce", "differs", "missing")
     execute(balances_database, "DELETE FROM balances WHERE account_id = 'unexpected'")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
-    repaired = reconcile(road, balances_url, "--json")
+    repaired = reconcile(pipeline, balances_url, "--json")
 
     assert found.returncode == 1
     assert found.stdout.splitlines() == [
@@ -240,36 +240,42 @@ def test_what_is_inconsistent_is_listed_and_an_announcement_repairs_the_read_mod
     assert json.loads(repaired.stdout)["verdict"] == "consistent"
 
 
-def test_a_data_loss_is_cleared_if_all_balances_are_consistent(balances_url, balances_database, road):
+def test_a_data_loss_is_cleared_if_all_balances_are_consistent(balances_url, balances_database, pipeline):
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
 
-    without_database = reconcile(road, "", "--json")
-    checked = reconcile(road, balances_url, "--json")
+    without_database = reconcile(pipeline, "", "--json")
+    checked = reconcile(pipeline, balances_url, "--json")
 
     assert [json.loads(each.stdout)["announce_required"] for each in (without_database, checked)] == [True, False]
     assert [each.returncode for each in (without_database, checked)] == [0, 0]
     assert "set DATABASE_URL" in without_database.stderr
-    assert not requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
+    assert not requests.get(f"{pipeline.balances_url}/ready", timeout=5).json()["announce_required"]
 
 
-def test_a_data_loss_while_reconcile_runs_is_not_cleared(balances_url, balances_database, road):
+def test_a_data_loss_while_reconcile_runs_is_not_cleared(balances_url, balances_database, pipeline):
     later = datetime.now() + timedelta(hours=24)
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = %s", later)
 
-    checked = reconcile(road, balances_url, "--json")
+    checked = reconcile(pipeline, balances_url, "--json")
 
     assert json.loads(checked.stdout)["verdict"] == "consistent"
     assert json.loads(checked.stdout)["announce_required"]
 
 
-def test_without_a_response_the_verdict_is_unknown(balances_url, road):
+def test_without_a_response_the_verdict_is_unknown(balances_url, pipeline):
     unavailable = run_command(
-        "balances", balances_url, "reconcile", "--wallet-url", UNUSED_URL, "--balances-url", road.balances_url
+        "balances", balances_url, "reconcile", "--wallet-url", UNUSED_URL, "--balances-url", pipeline.balances_url
     )
     mistaken = run_command(
-        "balances", balances_url, "reconcile", "--wallet-url", road.balances_url, "--balances-url", road.balances_url
+        "balances",
+        balances_url,
+        "reconcile",
+        "--wallet-url",
+        pipeline.balances_url,
+        "--balances-url",
+        pipeline.balances_url,
     )
-    unable = reconcile(road, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
+    unable = reconcile(pipeline, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
 
     assert [each.returncode for each in (unavailable, mistaken, unable)] == [2, 2, 2]
     assert unavailable.stdout.startswith(f"unknown: {UNUSED_URL}/accounts")
@@ -278,7 +284,7 @@ def test_without_a_response_the_verdict_is_unknown(balances_url, road):
 
 
 def test_the_tokens_are_sent(monkeypatch, balances_url, wallet_database, balances_database, kafka, make_topic):
-    with build_road(wallet_database, balances_database, kafka, make_topic, token="open sesame") as guarded:
+    with build_pipeline(wallet_database, balances_database, kafka, make_topic, token="open sesame") as guarded:
         eventually(lambda: requests.get(f"{guarded.balances_url}/ready", timeout=5).ok, seconds=20)
 
         refused = reconcile(guarded, balances_url)

@@ -38,7 +38,8 @@ FORBIDDEN = re.compile("|".join(rf"\b(?:{words})\b" for words in WORDS), re.IGNO
 # Names and phrases that belong to others, or are standard terms.
 ALLOWED = re.compile(
     r"stand[- ]?ins?\b|stand[- ]?by\b|look[- ]?(?:ahead|behind|up)\b|standalone|leading zeros?"
-    r"|key ring|keyring|lead time",
+    r"|key ring|keyring|lead time"
+    r"|settled at\b",  # a column of dead_letters: both versions use it during an update
     re.IGNORECASE,
 )
 FOLDERS = ("wallet", "balances", "common", "db", "docker", "http", "tests", "docs", ".github", ".ci")
@@ -47,9 +48,6 @@ THIS_FILE = Path(__file__).resolve()
 
 # Files that still use such words: remove the line of each that is cleaned. The list only shrinks.
 FILES_TO_CLEAN = """
-.ci/run
-.github/workflows/ci.yml
-balances/dead_letter_commands.py
 balances/page/balances.js
 common/access.py
 common/connections.py
@@ -73,21 +71,9 @@ common/page/service.js
 common/page/state.js
 common/page/texts.js
 common/status.py
-db/balances/migrations/20261101000001_create_balances.sql
-db/balances/migrations/20261101000002_create_consumer_offsets.sql
-db/balances/migrations/20261101000003_create_dead_letters.sql
-docker-compose.replicas.yml
-docker-compose.yml
-docker/Dockerfile
-docker/local-machine.sh
-docker/mysql/init.sql
-docker/mysql/start.sh
-docker/prometheus-alerts.yml
-entrypoint.sh
 http/balances.openapi.json
 http/client.http
 http/wallet.openapi.json
-local.sh
 tests/bench/__main__.py
 tests/bench/events.py
 tests/bench/figures.py
@@ -117,23 +103,18 @@ tests/faults/test_poison.py
 tests/faults/test_several.py
 tests/faults/test_three_brokers.py
 tests/faults/test_watchdog.py
-tests/integration/explained.py
 tests/integration/road.py
-tests/integration/schemathesis.toml
 tests/integration/service.py
 tests/integration/tables.py
 tests/integration/test_access.py
 tests/integration/test_added_partitions.py
 tests/integration/test_bad_input.py
-tests/integration/test_balances_api.py
 tests/integration/test_consumer.py
-tests/integration/test_freshness.py
 tests/integration/test_fuzz_kafka.py
 tests/integration/test_large_records.py
 tests/integration/test_metrics.py
 tests/integration/test_mysql_errors.py
 tests/integration/test_old_broker.py
-tests/integration/test_openapi.py
 tests/integration/test_ops_dead_letters.py
 tests/integration/test_ops_rebuild.py
 tests/integration/test_pages.py
@@ -143,7 +124,6 @@ tests/integration/test_repositories.py
 tests/integration/test_runner.py
 tests/integration/test_sequences.py
 tests/integration/test_topics.py
-tests/integration/test_wallet_api.py
 tests/security/conftest.py
 tests/security/test_tls_and_passwords.py
 tests/simulation/consumers.py
@@ -153,10 +133,8 @@ tests/simulation/world.py
 tests/stand_ins.py
 tests/unit/test_access.py
 tests/unit/test_alerts.py
-tests/unit/test_balances_messages.py
 tests/unit/test_connections.py
 tests/unit/test_dead_letters.py
-tests/unit/test_domain.py
 tests/unit/test_json_app.py
 tests/unit/test_json_object.py
 tests/unit/test_mysql.py
@@ -164,10 +142,7 @@ tests/unit/test_mysql_errors.py
 tests/unit/test_numbers.py
 tests/unit/test_offsets.py
 tests/unit/test_ops_help.py
-tests/unit/test_projection.py
-tests/unit/test_readiness.py
 tests/unit/test_status.py
-tests/unit/test_wallet_messages.py
 wallet/page/transfer-texts.js
 wallet/page/transfer.js
 wallet/page/wallet-texts.js
