@@ -1,4 +1,4 @@
-"""Dead letters: listed, reprocessed by the consumer's own parser and sequence check, discarded, deleted after 30 days."""
+"""Dead letters: listed, reprocessed by the consumer's own parser and sequence check, discarded, deleted."""
 
 import hashlib
 import threading
