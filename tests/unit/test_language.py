@@ -140,7 +140,6 @@ tests/unit/test_mysql.py
 tests/unit/test_mysql_errors.py
 tests/unit/test_numbers.py
 tests/unit/test_offsets.py
-tests/unit/test_ops_help.py
 tests/unit/test_status.py
 wallet/page/transfer-texts.js
 wallet/page/transfer.js

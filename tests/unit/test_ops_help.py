@@ -39,7 +39,7 @@ def test_every_command_has_a_help_with_an_example_and_exit_codes(capsys: Capture
     assert len(explained) >= 4
     for command, text in explained.items():
         assert re.search(rf"example:\n  .*entrypoint.sh {' '.join(words)} {command}", text)
-        assert re.search(r"^[A-Z][a-z]+ .*\.$", text, re.MULTILINE)  # begins with an imperative verb
+        assert re.search(r"^[A-Z][a-z]+ .*\.$", text, re.MULTILINE)  # begins with an imperative
         assert "exit codes: 0 " in text
 
 
