@@ -9,7 +9,7 @@ import pytest
 from balances import projection
 from balances.messages import Balance
 from common.events import offsets
-from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
+from common.events.offsets import Change, OffsetMoved, Partition, Start, StoredOffset
 from tests.integration.explained import Explained
 from tests.integration.tables import rows, value
 from tests.stand_ins import BalancesTable
@@ -104,7 +104,7 @@ def test_mysql_does_what_the_stand_in_of_the_law_does(balances_database, seed):
 
 def store(database, partition, offset, topic_id="T1"):
     with database.transaction() as cursor:
-        offsets.replace(cursor, partition, None, topic_id, Start(offset, "first read"))
+        offsets.replace(cursor, {partition: Change(None, topic_id, Start(offset, "first read"))})
 
 
 def advance(cursor, believed, to):
@@ -155,7 +155,7 @@ def test_a_data_loss_is_reported_until_it_is_reconciled(balances_database):
     before = value(balances_database, "SELECT UTC_TIMESTAMP(6)")
     with balances_database.transaction() as cursor:
         start = Start(7, "records were removed before they were read", data_loss=True)
-        offsets.replace(cursor, FIRST, StoredOffset("T1", 5), "T1", start)
+        offsets.replace(cursor, {FIRST: Change(StoredOffset("T1", 5), "T1", start)})
         advance(cursor, StoredOffset("T1", 7), 8)
 
     with balances_database.transaction() as cursor:

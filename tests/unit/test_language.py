@@ -58,11 +58,8 @@ balances/reconcile.py
 common/access.py
 common/connections.py
 common/environment.py
-common/events/assignment.py
-common/events/consumer.py
 common/events/dead_letters.py
 common/events/idempotency.py
-common/events/offsets.py
 common/events/outbox.py
 common/events/progress.py
 common/json_api.py
@@ -79,7 +76,6 @@ common/page/page.css
 common/page/service.js
 common/page/state.js
 common/page/texts.js
-common/status.py
 db/balances/migrations/20261101000001_create_balances.sql
 db/balances/migrations/20261101000002_create_consumer_offsets.sql
 db/balances/migrations/20261101000003_create_dead_letters.sql
