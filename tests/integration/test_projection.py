@@ -141,6 +141,26 @@ def test_a_consumer_that_believes_another_offset_advances_nothing(balances_datab
     assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 5
 
 
+def test_the_offsets_of_five_thousand_partitions_are_stored_and_moved_as_a_unit(balances_database):
+    partitions = [Partition("t" * 249, number) for number in range(5_000)]
+    first = StoredOffset("00000000-0000-4000-8000-000000000001", 0)
+    start = Start(0, "the log does not begin at 0 and nothing of it was read", data_loss=True)
+    with balances_database.transaction() as cursor:
+        offsets.replace(cursor, {partition: Change(None, first.topic_id, start) for partition in partitions})
+    with balances_database.transaction() as cursor:
+        offsets.advance(cursor, dict.fromkeys(partitions, (first, 7)))
+
+    moves = {partition: (first._replace(next_offset=7), 9) for partition in partitions}
+    moves[partitions[4_321]] = (first, 9)  # one of them is not there
+    with pytest.raises(OffsetMoved), balances_database.transaction() as cursor:
+        offsets.advance(cursor, moves)
+
+    assert balances_database.read(offsets.read_all, ["t" * 249]) == dict.fromkeys(
+        partitions, first._replace(next_offset=7)
+    )
+    assert value(balances_database, "SELECT COUNT(history_gone_at) FROM consumer_offsets") == 5_000
+
+
 def test_of_two_that_store_a_first_offset_one_is_refused(balances_database):
     store(balances_database, FIRST, 5)
 
