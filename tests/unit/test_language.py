@@ -51,11 +51,8 @@ FILES_TO_CLEAN = """
 balances/page/balances.js
 common/access.py
 common/connections.py
-common/events/assignment.py
-common/events/consumer.py
 common/events/dead_letters.py
 common/events/idempotency.py
-common/events/offsets.py
 common/events/outbox.py
 common/events/progress.py
 common/json_api.py
@@ -70,7 +67,6 @@ common/page/page.css
 common/page/service.js
 common/page/state.js
 common/page/texts.js
-common/status.py
 http/balances.openapi.json
 http/client.http
 http/wallet.openapi.json
