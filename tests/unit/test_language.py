@@ -89,7 +89,6 @@ docker/Dockerfile
 docker/local-machine.sh
 docker/local-process.sh
 docker/local-suites.sh
-docker/mysql/init.sql
 docker/mysql/start.sh
 docker/prometheus-alerts.yml
 entrypoint.sh
