@@ -2,11 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from operator import itemgetter
 
 import pytest
 
 from common.events import inbox
-from common.mysql import Database
+from common.mysql import Cursor, Database
 from tests.eventually import eventually
 from tests.toy.tables import execute, rows
 
@@ -27,8 +28,11 @@ def test_new_events_are_kept_in_their_order_and_repeats_are_not(stock_database: 
     assert stored(stock_database) == {"a", "b", "c", "d"}
 
 
-def test_an_event_that_is_twice_in_one_batch_is_kept_once(stock_database: Database) -> None:
-    assert keep(stock_database, "b", "a", "b") == ["b", "a"]
+def test_of_several_events_with_one_id_in_a_batch_the_first_is_kept(stock_database: Database) -> None:
+    with stock_database.transaction() as cursor:
+        new = inbox.keep_new(cursor, [("b", 1), ("a", 2), ("b", 3)], itemgetter(0))
+
+    assert new == [("b", 1), ("a", 2)]
 
 
 def test_a_batch_without_events_keeps_none(stock_database: Database) -> None:
@@ -36,7 +40,7 @@ def test_a_batch_without_events_keeps_none(stock_database: Database) -> None:
 
 
 def test_a_batch_larger_than_one_statement_keeps_exactly_what_is_new(stock_database: Database) -> None:
-    ids = [f"event {number}".replace(" ", "-") for number in range(2 * inbox.IDS_AT_ONCE + 1)]
+    ids = [f"event-{number}" for number in range(2 * inbox.IDS_AT_ONCE + 1)]
     keep(stock_database, *ids[::3])
 
     new = keep(stock_database, *ids)
@@ -45,7 +49,7 @@ def test_a_batch_larger_than_one_statement_keeps_exactly_what_is_new(stock_datab
 
 
 def test_an_event_is_new_again_after_its_transaction_was_rolled_back(stock_database: Database) -> None:
-    with closing(stock_database.connect()) as connection, connection.cursor() as cursor:
+    with closing(stock_database.connect()) as connection, Cursor(connection) as cursor:
         connection.begin()
         inbox.keep_new(cursor, ["a"], str)
         connection.rollback()
@@ -59,7 +63,7 @@ def test_a_consumer_waits_for_another_that_applies_the_same_event(
 ) -> None:
     with closing(stock_database.connect()) as first, ThreadPoolExecutor() as pool:
         first.begin()
-        with first.cursor() as cursor:
+        with Cursor(first) as cursor:
             inbox.keep_new(cursor, ["a", "b"], str)
         second = pool.submit(lambda: keep(Database(stock_url), "b", "c"))
         eventually(lambda: waits(stock_database, "INSERT INTO inbox"))
