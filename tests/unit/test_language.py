@@ -108,7 +108,6 @@ tests/bench/system.py
 tests/bench/transfers.py
 tests/browser.py
 tests/contract/test_events.py
-tests/e2e/conftest.py
 tests/e2e/test_client_http.py
 tests/e2e/test_freshness.py
 tests/e2e/test_pages.py
