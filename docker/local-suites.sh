@@ -47,8 +47,8 @@ beside() { # beside COMMAND...: runs it with a system of its own on free ports, 
   export WALLET_URL=http://127.0.0.1:$WALLET_PORT BALANCES_URL=http://127.0.0.1:$BALANCES_PORT
   export TEST_WALLET_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/wallet_test
   export TEST_BALANCES_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/balances_test
-  export TEST_ORDERS_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/orders_test
-  export TEST_STOCK_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/stock_test
+  export TEST_TOY_ORDERS_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/toy_orders_test
+  export TEST_TOY_STOCK_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/toy_stock_test
   export TEST_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$KAFKA_PORT
   export MYSQLD JAVA KAFKA_LIBS # for a test that starts a server or a broker of its own
   say "running $*"

@@ -6,8 +6,8 @@ CREATE DATABASE IF NOT EXISTS wallet CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE DATABASE IF NOT EXISTS balances CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE DATABASE IF NOT EXISTS wallet_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE DATABASE IF NOT EXISTS balances_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-CREATE DATABASE IF NOT EXISTS orders_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-CREATE DATABASE IF NOT EXISTS stock_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE DATABASE IF NOT EXISTS toy_orders_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE DATABASE IF NOT EXISTS toy_stock_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- The services read and write rows. Tables are made and changed by the owners, who only run migrations and seeds.
 CREATE USER IF NOT EXISTS 'wallet'@'%' IDENTIFIED BY 'wallet';
@@ -24,5 +24,5 @@ GRANT ALL PRIVILEGES ON `balances`.* TO 'balances_owner'@'%';
 CREATE USER IF NOT EXISTS 'tests'@'%' IDENTIFIED BY 'tests';
 GRANT ALL PRIVILEGES ON `wallet\_test`.* TO 'tests'@'%';
 GRANT ALL PRIVILEGES ON `balances\_test`.* TO 'tests'@'%';
-GRANT ALL PRIVILEGES ON `orders\_test`.* TO 'tests'@'%';
-GRANT ALL PRIVILEGES ON `stock\_test`.* TO 'tests'@'%';
+GRANT ALL PRIVILEGES ON `toy\_orders\_test`.* TO 'tests'@'%';
+GRANT ALL PRIVILEGES ON `toy\_stock\_test`.* TO 'tests'@'%';

@@ -17,12 +17,12 @@ from tests.toy.tables import created, emptied
 
 @pytest.fixture(scope="session")
 def orders_url() -> str:
-    return created(_needed("TEST_ORDERS_DATABASE_URL"), "orders")
+    return created(_needed("TEST_TOY_ORDERS_DATABASE_URL"), "orders")
 
 
 @pytest.fixture(scope="session")
 def stock_url() -> str:
-    return created(_needed("TEST_STOCK_DATABASE_URL"), "stock")
+    return created(_needed("TEST_TOY_STOCK_DATABASE_URL"), "stock")
 
 
 @pytest.fixture

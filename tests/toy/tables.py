@@ -1,29 +1,28 @@
 """The tables of the toy pair: its own, and those of the event machinery from the migrations of the services."""
 
-import re
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from common.mysql import Database
 
 ROOT = Path(__file__).resolve().parents[2]
-# The machinery's tables on each side, by the end of their migrations' names.
+# The migrations of the machinery's tables on each side.
 MACHINERY = {
-    "orders": ("wallet", "*_outbox*.sql", "*_leases.sql", "*_known_server.sql", "*_idempotency_keys.sql"),
-    "stock": ("balances", "*_consumer_offsets.sql", "*_dead_letters*.sql"),
+    "orders": ("*_outbox*.sql", "*_leases.sql", "*_known_server.sql", "*_idempotency_keys.sql"),
+    "stock": ("*_consumer_offsets.sql", "*_dead_letters*.sql"),
 }
 
 
 def created(url: str, service: str) -> str:
     """Drop the tables that an earlier run left, create those of the service, and give the URL."""
-    folder, *patterns = MACHINERY[service]
-    migrations = sorted(path for pattern in patterns for path in (ROOT / "db" / folder / "migrations").glob(pattern))
+    found = [path for pattern in MACHINERY[service] for path in (ROOT / "db").glob(f"*/migrations/{pattern}")]
     database = Database(url)
     with database.transaction() as cursor:
         for table in _tables(database):
             cursor.execute(f"DROP TABLE `{table}`")
-        for migration in migrations:
+        for migration in sorted(found, key=attrgetter("name")):
             cursor.execute(migration.read_text(encoding="utf-8").partition("-- migrate:down")[0])
         cursor.execute((ROOT / "tests" / "toy" / f"{service}.sql").read_text(encoding="utf-8"))
     return url
@@ -45,11 +44,6 @@ def execute(database: Database, statement: str, *parameters: Any) -> int:
     """Run one statement in a transaction of its own; give the number of changed rows."""
     with database.transaction() as cursor:
         return cursor.execute(statement, parameters)
-
-
-def statements(sql: str) -> list[str]:
-    """The statements of a text, without the differences of white space."""
-    return [re.sub(r"\s+", " ", each).strip() for each in sql.split(";") if each.strip()]
 
 
 def _tables(database: Database) -> Sequence[str]:
