@@ -50,7 +50,8 @@ def start_at(stored: StoredOffset | None, topic_id: str, beginning: int, end: in
         # What the old topic still held unread is gone, and nobody knows whether it held any.
         return Start(beginning, "the topic was re-created", data_loss=True)
     if stored.next_offset > end:
-        # Reading all of it again does no harm to a projection that a sequence guards. What was written between is lost.
+        # To read all of it again does no harm to absolute values that a sequence guards, nor to a sum that an inbox
+        # guards; any other sum counts twice. What was written between is lost.
         return Start(beginning, "the log was truncated", data_loss=True)
     if stored.next_offset < beginning:
         return Start(beginning, "records were removed before they were read", data_loss=True)
