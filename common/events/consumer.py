@@ -1,6 +1,7 @@
 """Feeds a projection from Kafka: each record is applied exactly when its offset is stored, whatever crashes.
 
-The offsets are in MySQL, in the projection's own transaction. Kafka's group only assigns the partitions.
+The offsets are in MySQL, in the projection's own transaction. Kafka's group only assigns the partitions. An event that
+was sent again is another record: an absolute value needs a sequence against that, a sum needs common.events.inbox.
 """
 
 import logging

@@ -65,7 +65,8 @@ def start_at(
         # What the old topic still held unread is gone, and nobody knows whether it held any.
         return Start(beginning, "the topic was re-created", data_loss=True)
     if stored.next_offset > end:
-        # Nobody knows where it was cut. To read all of it again does no harm to a projection that a sequence guards.
+        # To read all of it again does no harm to absolute values that a sequence guards, nor to a sum that an inbox
+        # guards; any other sum counts twice. What was written between is lost.
         return Start(beginning, "the log was truncated", data_loss=True)
     if diverged is not None and diverged < stored.next_offset:
         # The log has grown past the stored offset again. Its records from here on are others than those that were read.

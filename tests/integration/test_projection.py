@@ -10,9 +10,9 @@ from balances import projection
 from balances.messages import Balance
 from common.events import offsets
 from common.events.offsets import Change, OffsetMoved, Partition, Start, StoredOffset
+from tests.balances_table import BalancesTable
 from tests.integration.explained import Explained
 from tests.integration.tables import rows, value
-from tests.stand_ins import BalancesTable
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 FIRST, SECOND = Partition("balances", 0), Partition("balances", 1)

@@ -81,7 +81,6 @@ tests/bench/system.py
 tests/bench/transfers.py
 tests/browser.py
 tests/contract/test_events.py
-tests/e2e/conftest.py
 tests/e2e/test_client_http.py
 tests/e2e/test_freshness.py
 tests/e2e/test_pages.py
@@ -111,7 +110,6 @@ tests/integration/test_large_records.py
 tests/integration/test_metrics.py
 tests/integration/test_mysql_errors.py
 tests/integration/test_old_broker.py
-tests/integration/test_ops_dead_letters.py
 tests/integration/test_ops_rebuild.py
 tests/integration/test_pages.py
 tests/integration/test_projection.py

@@ -18,5 +18,7 @@ def test_a_project_without_a_page_serves_its_description_alone(tmp_path: Path) -
     assert served(tmp_path / "page") == {"/openapi.json"}
 
 
-def test_a_project_with_a_page_serves_its_files_too() -> None:
-    assert served(wallet.api.PAGE) == {"/", "/static/<name>", "/openapi.json"}
+def test_a_project_with_a_page_serves_its_files_too(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<!doctype html>", encoding="utf-8")
+
+    assert served(tmp_path) == {"/", "/static/<name>", "/openapi.json"}
