@@ -4,12 +4,11 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from bottle import Bottle
-
 from common import environment
 from common.events.outbox import Event, Outbox
 from common.events.relay import Relay
-from common.json_api import BadRequest, json_app, json_object, serve_health
+from common.http_request import BadRequest, json_object
+from common.json_api import JsonApp, serve_health
 from common.kafka import client_options
 from common.log import configure
 from common.mysql import Database
@@ -28,8 +27,8 @@ def place(database: Database, topic: str, product: str, quantity: int) -> int:
     return order_id
 
 
-def create_app(database: Database, topic: str, wakeup: WakeupEvent) -> Bottle:
-    app = json_app({})
+def create_app(database: Database, topic: str, wakeup: WakeupEvent) -> JsonApp:
+    app = JsonApp({})
     serve_health(app, lambda: (200, {"status": "ready"}))
 
     @app.post("/orders")

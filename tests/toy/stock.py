@@ -11,7 +11,7 @@ import msgspec
 from common import environment
 from common.events import consumer, inbox
 from common.events.dead_letters import UnreadableRecord
-from common.json_api import json_app, serve_health
+from common.json_api import JsonApp, serve_health
 from common.kafka import client_options
 from common.log import configure
 from common.mysql import Cursor, Database
@@ -64,7 +64,7 @@ def main(apply: Callable[[Cursor, Sequence[Sale]], int] = apply) -> None:
         group=consumer.Group(f"{topic}-stock", "stock-1"),
         status=status,
     )
-    app = json_app({})
+    app = JsonApp({})
     serve_health(app, lambda: (200, {"status": "ready"}))
     run(lambda first: (app, [Worker("consumer", consuming, status)]), "127.0.0.1", environment.integer("PORT", 3004))
 
