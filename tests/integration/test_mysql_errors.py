@@ -1,6 +1,6 @@
 """The errors of the server that MYSQLD names: each situation gives its number, and means what it should to a service.
 
-The situations and their numbers stand in tests/unit/test_mysql_errors.py.
+The situations and their numbers are in tests/unit/test_mysql_errors.py.
 """
 
 import threading
@@ -11,7 +11,7 @@ import pymysql
 import pytest
 
 from common.mysql import Database
-from common.mysql_errors import Conflict, DatabaseUnavailable, code_of
+from common.mysql.errors import Conflict, DatabaseUnavailable, code_of
 from tests.database_server import DatabaseServer, database_server
 from tests.eventually import eventually
 from tests.unit.test_mysql_errors import PROVOKED
@@ -69,7 +69,7 @@ def run(database: Database, *statements: str) -> None:
 
 
 def check(server: DatabaseServer, situation: str, work: Callable[[], object]) -> None:
-    """Run the work: it must raise what PROVOKED says of the situation."""
+    """Run the work: it must raise what PROVOKED has for the situation."""
     mysql, mariadb, expected = next(each[1:] for each in PROVOKED if each[0] == situation)
     with pytest.raises(Exception) as raised:  # noqa: PT011  # its kind is checked here
         work()
@@ -196,7 +196,7 @@ def test_offline_mode(server: DatabaseServer, database: Database) -> None:
         server.execute("SET GLOBAL offline_mode = 1")
         try:
             check(server, "offline_mode, new connection", database.connect)
-            with pytest.raises(pymysql.OperationalError, match="2013"):  # as PROVOKED says
+            with pytest.raises(pymysql.OperationalError, match="2013"):  # as in PROVOKED
                 cursor.execute("SELECT 1")
         finally:
             server.execute("SET GLOBAL offline_mode = 0")
@@ -250,7 +250,7 @@ def test_too_many_connections(server: DatabaseServer, database: Database) -> Non
 
 
 def test_a_packet_that_is_too_large(server: DatabaseServer, database: Database) -> None:
-    # The cursor refuses it with the server's number: the server would end the connection, at times before it says why.
+    # The cursor refuses it with the server's number: the server would end the connection, at times without an error.
     ((_, limit),) = server.execute("SHOW GLOBAL VARIABLES LIKE 'max_allowed_packet'")
 
     check(server, "packet too large", lambda: run(database, f"SELECT '{'x' * int(limit)}'"))

@@ -11,8 +11,8 @@ import pytest
 from common.events.idempotency import IdempotencyKeys, Key, KeyReused, Response, StillInProgress
 from common.events.outbox import Event, Outbox
 from common.mysql import CLOCK, Conflict, Database
-from common.mysql_errors import CHECK_VIOLATED
-from common.mysql_session import LOCK_WAIT_SECONDS
+from common.mysql.errors import CHECK_VIOLATED
+from common.mysql.session import LOCK_WAIT_SECONDS
 from tests.eventually import eventually
 from tests.integration.explained import Explained
 from tests.integration.tables import execute, rows, value

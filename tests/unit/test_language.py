@@ -68,10 +68,7 @@ common/events/progress.py
 common/json_api.py
 common/kafka.py
 common/log.py
-common/mysql.py
-common/mysql_errors.py
-common/mysql_session.py
-common/mysql_url.py
+common/mysql/url.py
 common/ops.py
 common/page/list.js
 common/page/money.js
@@ -143,7 +140,6 @@ tests/integration/test_fuzz_kafka.py
 tests/integration/test_large_records.py
 tests/integration/test_metrics.py
 tests/integration/test_migrations.py
-tests/integration/test_mysql_errors.py
 tests/integration/test_old_broker.py
 tests/integration/test_openapi.py
 tests/integration/test_ops_dead_letters.py
@@ -173,7 +169,6 @@ tests/unit/test_environment.py
 tests/unit/test_json_app.py
 tests/unit/test_json_object.py
 tests/unit/test_mysql.py
-tests/unit/test_mysql_errors.py
 tests/unit/test_numbers.py
 tests/unit/test_offsets.py
 tests/unit/test_ops_help.py

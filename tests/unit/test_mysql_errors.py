@@ -5,7 +5,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from common.mysql_errors import CONFLICTS, OUTAGES, Conflict, DatabaseUnavailable, translated
+from common.mysql.errors import CONFLICTS, OUTAGES, Conflict, DatabaseUnavailable, translated
 
 # The numbers that MySQL 9.7 and MariaDB 10.11 gave in each situation; None where the server has no such situation.
 # Provoked by tests/integration/test_mysql_errors.py, or by hand where that takes a full disk or a cluster (by hand: *).
@@ -79,7 +79,7 @@ CODES = {(code, expected) for _, *codes, expected in [*PROVOKED, *LISTED] for co
 def raised_as(code: int) -> Any:
     """The exception that PyMySQL raises for this number of a server."""
     with pytest.raises(pymysql.MySQLError) as raised:
-        pymysql.err.raise_mysql_exception(b"\xff" + code.to_bytes(2, "little") + b"#HY000as the server says it")
+        pymysql.err.raise_mysql_exception(b"\xff" + code.to_bytes(2, "little") + b"#HY000as the server reports it")
     return raised.value
 
 
