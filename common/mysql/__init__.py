@@ -2,7 +2,7 @@
 
 from common.mysql.clock import CLOCK, DatabaseClock, read_clock
 from common.mysql.connection import Connection, Cursor
-from common.mysql.database import IDLE_SECONDS, PROBE_SECONDS, WAIT_TIMEOUT_SECONDS, Database
+from common.mysql.database import IDLE_SECONDS, PROBE_SECONDS, TRUST_SECONDS, WAIT_TIMEOUT_SECONDS, Database
 from common.mysql.errors import Conflict, DatabaseUnavailable, OutcomeUnknown, own_errors
 from common.mysql.retry import CONFLICT_TRIES, repeat_on_conflict
 
@@ -11,6 +11,7 @@ __all__ = [
     "CONFLICT_TRIES",
     "IDLE_SECONDS",
     "PROBE_SECONDS",
+    "TRUST_SECONDS",
     "WAIT_TIMEOUT_SECONDS",
     "Conflict",
     "Connection",

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, FIELD_TYPE
+from pymysql.converters import conversions
 
 from common.mysql import session
 from common.mysql.errors import PACKET_TOO_LARGE
-from common.mysql.pymysql_internals import read_timeout, set_read_timeout, upserted_rows
+from common.mysql.pymysql_internals import read_result, read_timeout, set_read_timeout, upserted_rows
 from common.mysql.url import Address
 
 CONNECT_SECONDS = 3
@@ -45,6 +47,11 @@ class Connection(_Connection):
             write_timeout=STATEMENT_SECONDS,
             cursorclass=Cursor,
             client_flag=CLIENT.MULTI_STATEMENTS,
+            conv={
+                **conversions,
+                FIELD_TYPE.DATETIME: datetime.fromisoformat,
+                FIELD_TYPE.TIMESTAMP: datetime.fromisoformat,
+            },
             **_encryption(ssl_ca),
         )
         self.address = address
@@ -62,6 +69,9 @@ class Connection(_Connection):
             # node runs the remaining statements without a transaction, and its COMMIT succeeds.
             self.packet_statements = 1
         set_read_timeout(self, STATEMENT_SECONDS)
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        return read_result(self)
 
     def within(self, seconds: int) -> AbstractContextManager[None]:
         """Inside the block the server has `seconds` to answer a statement, not STATEMENT_SECONDS."""

@@ -12,7 +12,7 @@ import pymysql
 from common.mysql import url as urls
 from common.mysql.connection import STATEMENT_SECONDS, Connection, Cursor
 from common.mysql.errors import READ_ONLY, DatabaseUnavailable, OutcomeUnknown, code_of, own_errors, translated
-from common.mysql.pymysql_internals import has_pending_input
+from common.mysql.pymysql_internals import is_idle
 from common.mysql.servers import Servers
 
 PROBE_SECONDS = 3  # for a short statement that shows whether the server answers
@@ -20,6 +20,9 @@ PROBE_SECONDS = 3  # for a short statement that shows whether the server answers
 # locked, and another consumer that takes over its partitions would wait for them. An idle connection is replaced at its
 # next use, a little earlier than MySQL ends it.
 WAIT_TIMEOUT_SECONDS, IDLE_SECONDS = 6, 5
+# A connection used so recently is not checked before it is used: the check costs a system call, which hands the
+# interpreter to another thread.
+TRUST_SECONDS = 0.1
 LIFETIME_SECONDS = 30  # after a switch of servers nothing is read from the old one for longer
 
 P = ParamSpec("P")
@@ -103,8 +106,9 @@ class Database:
         connection: Connection | None = getattr(self._local, "connection", None)
         now = time.monotonic()
         if connection is not None:
-            if now < self._local.idle_at and now < self._local.replace_at and not has_pending_input(connection):
-                self._local.idle_at = now + IDLE_SECONDS
+            idle = now - self._local.used_at
+            if idle < IDLE_SECONDS and now < self._local.replace_at and (idle < TRUST_SECONDS or is_idle(connection)):
+                self._local.used_at = now
                 return connection
             self._discard(connection)
             connection = None
@@ -117,7 +121,7 @@ class Database:
             if connection is not None:
                 self._discard(connection)
             raise
-        self._local.idle_at, self._local.replace_at = now + IDLE_SECONDS, now + LIFETIME_SECONDS
+        self._local.used_at, self._local.replace_at = now, now + LIFETIME_SECONDS
         return connection
 
     def _roll_back(self, connection: Connection) -> None:

@@ -125,7 +125,6 @@ tests/faults/test_several.py
 tests/faults/test_three_brokers.py
 tests/faults/test_watchdog.py
 tests/integration/conftest.py
-tests/integration/explained.py
 tests/integration/road.py
 tests/integration/schemathesis.toml
 tests/integration/service.py

@@ -7,6 +7,7 @@ from typing import Any
 import pymysql
 import pytest
 from pymysql.connections import Connection, MySQLResult
+from pymysql.protocol import MysqlPacket
 
 from common.mysql import pymysql_internals
 
@@ -16,22 +17,22 @@ def connection() -> "Connection[Any]":
     return Connection(host="127.0.0.1", read_timeout=10, defer_connect=True)
 
 
-def test_a_connection_has_pending_input_once_the_server_sends_or_ends_it(connection: "Connection[Any]") -> None:
+def test_a_connection_is_idle_until_the_server_sends_something_or_ends_it(connection: "Connection[Any]") -> None:
     assert connection._sock is None
     ours, servers = socket.socketpair()
     with ours, servers:
         connection._sock = ours
-        assert not pymysql_internals.has_pending_input(connection)
+        assert pymysql_internals.is_idle(connection)
         servers.send(b"the server's last error")
-        assert pymysql_internals.has_pending_input(connection)
+        assert not pymysql_internals.is_idle(connection)
         ours.recv(100)
         servers.shutdown(socket.SHUT_RDWR)
-        assert pymysql_internals.has_pending_input(connection)
+        assert not pymysql_internals.is_idle(connection)
         connection._sock = None
 
 
-def test_a_closed_connection_counts_as_one_with_pending_input(connection: "Connection[Any]") -> None:
-    assert pymysql_internals.has_pending_input(connection)
+def test_a_closed_connection_is_not_idle(connection: "Connection[Any]") -> None:
+    assert not pymysql_internals.is_idle(connection)
 
 
 def test_a_read_timeout_is_that_of_the_connection_and_ends_with_its_block(connection: "Connection[Any]") -> None:
@@ -59,3 +60,20 @@ def test_upserted_rows_come_from_the_message_of_the_result(
     cursor._result.message = message
 
     assert pymysql_internals.upserted_rows(cursor) == rows
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "used_by"),
+    [
+        (Connection, "_read_query_result", Connection.query),
+        (MySQLResult, "_get_descriptions", MySQLResult._read_result_packet),
+        (MySQLResult, "_read_row_from_packet", MySQLResult._read_rowdata_packet),
+        (Connection, "_read_packet", MySQLResult.read),
+        (MysqlPacket, "_position", MysqlPacket.read_length_encoded_integer),
+    ],
+)
+def test_pymysql_still_uses_what_a_result_without_descriptions_replaces_or_calls(
+    owner: type, name: str, used_by: Any
+) -> None:
+    assert hasattr(owner, name)
+    assert name in inspect.getsource(used_by)
