@@ -12,7 +12,7 @@ import pytest
 
 from common.mysql import Database
 from common.mysql.errors import Conflict, DatabaseUnavailable, code_of
-from tests.database_server import DatabaseServer, database_server
+from tests.database_server import DatabaseServer, LocalServer, database_server
 from tests.eventually import eventually
 from tests.unit.test_mysql_errors import PROVOKED
 
@@ -41,7 +41,7 @@ UPDATE = "UPDATE t SET n = n + 1 WHERE id = 1"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with database_server(tmp_path_factory.mktemp("errors")) as server:
         server.execute(
             "USE wallet_test",
@@ -276,7 +276,7 @@ def test_who_is_not_let_in(server: DatabaseServer) -> None:
         Database(server.url("visitor", "wallet_test")).connect()
 
 
-def test_a_shutdown(server: DatabaseServer, database: Database) -> None:
+def test_a_shutdown(server: LocalServer, database: Database) -> None:
     """The last test of the server: it ends."""
     with closing(server.admin(database="wallet_test")) as other, other.cursor() as cursor:
         other.begin()
@@ -290,6 +290,7 @@ def test_a_shutdown(server: DatabaseServer, database: Database) -> None:
         thread.start()
         check(server, "shutdown during a statement", lambda: run(database, UPDATE))
         thread.join()
+    assert server.process
     server.process.wait(timeout=30)
 
     check(server, "nobody listens", lambda: run(database, UPDATE))
