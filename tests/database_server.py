@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB server of a test's own on 127.0.0.1: the program that MYSQLD names, or MySQL 9.7 from its image."""
+"""A database server of a test's own on 127.0.0.1: the program that MYSQLD names, or MySQL 9.7 from its image."""
 
 import os
 import shutil

@@ -11,6 +11,10 @@ from contextlib import contextmanager
 import pymysql
 
 DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
+ERROR_DURING_COMMIT = 1180
+# The same number as a full disk. Group replication: the transaction of another member was faster, and this one was
+# rolled back. The text has no translation, because common.mysql.session sets lc_messages.
+DEADLOCK_DURING_COMMIT = "Got error 149 - "
 CHECK_VIOLATED = {3819, 4025}  # MySQL's number, MariaDB's number
 PACKET_TOO_LARGE = 1153
 
@@ -65,7 +69,7 @@ OUTAGES = READ_ONLY | frozenset(
         1135,  # cannot create a thread
         1152,  # connection aborted
         *range(1154, 1162),  # what the server finds on the network: read error, timeout, packets out of order …
-        1180,  # error during COMMIT
+        ERROR_DURING_COMMIT,
         1181,  # error during ROLLBACK
         1184,  # connection aborted
         1189,  # network error
@@ -103,7 +107,7 @@ def translated(error: BaseException) -> BaseException:
     if not isinstance(error, pymysql.MySQLError):
         return error
     code = code_of(error)
-    if code in CONFLICTS:
+    if code in CONFLICTS or (code == ERROR_DURING_COMMIT and DEADLOCK_DURING_COMMIT in str(error)):
         return Conflict(str(error))
     if code in OUTAGES:
         return DatabaseUnavailable(str(error))

@@ -33,6 +33,7 @@ PROVOKED = [
     ("too many connections", 1040, 1040, DatabaseUnavailable),
     ("too many connections of a user", 1226, 1226, DatabaseUnavailable),
     ("too many statements of a user", 1226, 1226, DatabaseUnavailable),
+    ("group replication: another member was faster *", 3101, None, Conflict),
     ("table is full", 1114, 1114, DatabaseUnavailable),
     ("disk is full, CREATE TABLE *", 3675, None, DatabaseUnavailable),
     ("disk is full, INSERT (MariaDB ends itself) *", 1114, 2013, DatabaseUnavailable),
@@ -65,7 +66,6 @@ PROVOKED = [
 # Not provoked.
 LISTED = [
     ("deadlock of a distributed transaction", 1614, Conflict),
-    ("group replication: another member was faster", 3101, Conflict),
     ("group replication: no majority", 3100, DatabaseUnavailable),
     ("read-only mode", 1836, DatabaseUnavailable),
     ("error during COMMIT", 1180, DatabaseUnavailable),
@@ -106,6 +106,19 @@ def test_no_number_is_both_a_conflict_and_an_outage() -> None:
 )
 def test_what_is_wrong_with_a_connection_or_a_file_is_an_outage(error: pymysql.MySQLError) -> None:
     assert type(translated(error)) is DatabaseUnavailable
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("149 - 'Lock deadlock; Retry transaction'", Conflict),  # of group replication, by hand
+        ("28 - 'No space left on device'", DatabaseUnavailable),
+    ],
+)
+def test_an_error_during_commit_is_a_conflict_only_if_its_reason_is_a_deadlock(reason: str, expected: type) -> None:
+    error = pymysql.OperationalError(1180, f"Got error {reason} during COMMIT")
+
+    assert type(translated(error)) is expected
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), KeyError("a bug")])
