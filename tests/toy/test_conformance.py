@@ -18,8 +18,7 @@ from kafka import KafkaProducer
 
 from common.events import consumer
 from common.events.dead_letters import UnreadableRecord
-from common.mysql import Cursor, Database
-from common.mysql_errors import DatabaseUnavailable
+from common.mysql import Cursor, Database, DatabaseUnavailable
 from common.status import Status
 from tests.eventually import eventually
 from tests.stand_ins import record

@@ -22,19 +22,18 @@ class DatabaseUrl(NamedTuple):
     password: str
     addresses: tuple[Address, ...]
     database: str
-    query: str  # options, for dbmate alone
+    query: str  # options, only for dbmate
 
     def of_one(self, address: Address, **options: str) -> str:
-        """The URL with this address alone. Everything is quoted that may be: Go's parser prints a URL that it
-        refuses."""
+        """The URL with this address only, quoted as far as possible: Go's parser prints a URL that it refuses."""
         credentials = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         query = "&".join([*filter(None, [self.query]), *(f"{name}={quote(value)}" for name, value in options.items())])
         return f"mysql://{credentials}@{address}/{quote(self.database)}" + (f"?{query}" if query else "")
 
 
 def parse(url: str) -> DatabaseUrl:
-    """Raises ConfigurationError, without the password, where the URL has another form."""
-    with suppress(ValueError):  # the parser's own message would quote the password, where that holds a / or a #
+    """The parts of the URL. Raises ConfigurationError, without the password, if the URL has another form."""
+    with suppress(ValueError):  # the parser's message would quote a password with a / or a #
         parts = urlsplit(url)
         credentials, _, hosts = parts.netloc.rpartition("@")
         user, _, password = credentials.partition(":")
