@@ -30,7 +30,7 @@ main() {
     *) die "no such command: $command (see ./local.sh --help)" ;;
   esac
   use_folder "${LOCAL_DIR:-.local}"
-  # Output that nobody reads (`| head`) must not end this program half-way: `say` ignores it.
+  # Output that nobody reads (`| head`) must not end this program half-way: `info` ignores it.
   case $command in status | logs) ;; *) trap '' PIPE ;; esac
   case $command in
     up) lock up && prepare requirements.txt && bring_up && print_what_to_try && unlock up ;;
@@ -99,14 +99,14 @@ admin = KafkaAdminClient(bootstrap_servers=sys.argv[1])
 print(max(len(topic["partitions"]) for topic in admin.describe_topics(["balances", "transactions", "accounts"])))
 admin.close()' "127.0.0.1:$(port_of kafka)" 2>/dev/null)
   [ "${partitions:-$KAFKA_PARTITIONS}" = "$KAFKA_PARTITIONS" ] ||
-    say "KAFKA_PARTITIONS=$KAFKA_PARTITIONS has no effect: the topics exist, with $partitions each." \
+    info "KAFKA_PARTITIONS=$KAFKA_PARTITIONS has no effect: the topics exist, with $partitions each." \
       "To create them again without the data: ./local.sh down --wipe"
 }
 
 print_what_to_try() {
   local wallet balances from=a0000000-0000-4000-8000-000000000001 to=a0000000-0000-4000-8000-000000000002
   wallet=http://127.0.0.1:$(port_of wallet) balances=http://127.0.0.1:$(port_of balances)
-  say "
+  info "
 Wallet    $wallet
 Balances  $balances
 
@@ -124,7 +124,7 @@ take_down() {
 }
 
 wipe() {
-  say "deleting the data and the logs in $LOCAL_DIR"
+  info "deleting the data and the logs in $LOCAL_DIR"
   remove_abandoned_tests
   rm -rf "$LOCAL_DIR"/{mysql,mysql.new,kafka,kafka.new,kafka.properties,failed-logs,logs,run}
   rmdir "$LOCAL_DIR" 2>/dev/null || true # unless a test runs in there
@@ -153,7 +153,7 @@ print_logs() {
 
 # ---- what all parts use
 
-say() { echo "$*" 2>/dev/null || true; } # without a reader it goes on
+info() { echo "$*" 2>/dev/null || true; } # without a reader it goes on
 die() { echo "local.sh: $*" >&2; exit 1; }
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) && cd "$ROOT" || exit 1

@@ -87,8 +87,6 @@ docker-compose.replicas.yml
 docker-compose.yml
 docker/Dockerfile
 docker/local-machine.sh
-docker/local-process.sh
-docker/local-suites.sh
 docker/mysql/init.sql
 docker/mysql/start.sh
 docker/prometheus-alerts.yml
