@@ -96,15 +96,6 @@ http/client.http
 http/wallet.openapi.json
 local.sh
 pyproject.toml
-tests/bench/__main__.py
-tests/bench/events.py
-tests/bench/figures.py
-tests/bench/freshness.py
-tests/bench/http_load.py
-tests/bench/queries.py
-tests/bench/starts.py
-tests/bench/system.py
-tests/bench/transfers.py
 tests/browser.py
 tests/contract/test_events.py
 tests/e2e/conftest.py
