@@ -34,12 +34,14 @@ def main() -> None:
     described = machine.describe()
     for name, value in described.items():
         progress(f"{name}: {value}")
-    progress(f"{len(chosen)} benchmarks, about {_minutes(2 * estimate if options.compare else estimate)}")
+    progress(f"{', '.join(chosen)}: about {_minutes(2 * estimate if options.compare else estimate)}")
     found: list[Result] = []
     with compare.checked_out(options.compare) if options.compare else nullcontext() as folder:
         for name, benchmark in chosen.items():
             progress(f"{name}: {benchmark.about}")
-            found += _measure(benchmark, options, folder)
+            measured = _measure(benchmark, options, folder)
+            progress(table(measured))
+            found += measured
     print(_as_markdown(described, found) if options.markdown else table(found))
     if options.json:
         options.json.write_text(json.dumps(_as_json(described, options, found), indent=2) + "\n", encoding="utf-8")

@@ -32,7 +32,6 @@ REFERENCE_KEY = account_id(999_000)
 @contextmanager
 def _prepared(root: Path) -> Iterator[None]:
     system.restart(root, "balances")
-    # Events of other benchmarks may have higher sequences: a transfer takes the clock, which is above them by now.
     system.restart(root, "wallet")
     system.fill_accounts("wallet", 1_000)
     yield

@@ -152,8 +152,16 @@ def produce(events: int, accounts: int, seed: int = 1) -> int:
     One Kafka transaction holds all events: they become visible to Balances at the same moment, at its COMMIT.
     """
     draw, sequence = random.Random(seed), int(time.time() * 1_000_000)
-    options = {"transactional_id": "bench", "linger_ms": 20, "batch_size": 64 * 1024}
-    with closing(KafkaProducer(**KAFKA, **options)) as producer:
+    options = {
+        "transactional_id": "bench",
+        "linger_ms": 20,
+        "batch_size": 64 * 1024,
+        # A request that times out on a busy machine would end the transaction.
+        "request_timeout_ms": 1000 * WAIT_SECONDS,
+        "delivery_timeout_ms": 2000 * WAIT_SECONDS,
+        "transaction_timeout_ms": 2000 * WAIT_SECONDS,
+    }
+    with closing(KafkaProducer(**{**KAFKA, **options})) as producer:
         producer.init_transactions()
         producer.begin_transaction()
         futures = []
