@@ -63,15 +63,6 @@ common/page/texts.js
 http/balances.openapi.json
 http/client.http
 http/wallet.openapi.json
-tests/bench/__main__.py
-tests/bench/events.py
-tests/bench/figures.py
-tests/bench/freshness.py
-tests/bench/http_load.py
-tests/bench/queries.py
-tests/bench/starts.py
-tests/bench/system.py
-tests/bench/transfers.py
 tests/browser.py
 tests/contract/test_events.py
 tests/e2e/test_client_http.py
