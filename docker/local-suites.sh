@@ -33,6 +33,14 @@ run_suite() { # run_suite NAME ARGUMENT...: bench or faults
   beside python -m "tests.$1" "${@:2}"
 }
 
+run_lab() { # run_lab ARGUMENT...: without any it lists the labs, and starts nothing
+  case "${1:---help}" in
+    -h | --help) prepare_python tests/requirements.txt && exec python -m tests.labs ${1+"$1"} ;;
+  esac
+  export KAFKA_PARTITIONS=3 # events out of order need several
+  beside python -m tests.labs --diagrams "$LOCAL_DIR/labs" "$@"
+}
+
 beside() { # beside COMMAND...: runs it with a system of its own on free ports, and leaves nothing of that system behind
   local suite status
   BASE=$LOCAL_DIR # not local: the trap runs after this function
