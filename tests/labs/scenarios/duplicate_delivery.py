@@ -36,12 +36,13 @@ def project(run: Run) -> None:
         run.explain("SIGKILL of Wallet, after Kafka's acknowledgement and before the delete")
         run.process("wallet", "killed")
         system.end_statement("wallet", "DELETE outbox")
-        run.check("records of transfer 1 in Kafka", run.sequences().count(sequence), 1)
+        run.check("Kafka holds a record of transfer 1", sequence in run.sequences(), True)
     run.explain("Wallet starts again; when the lease of the dead relay expires, the new relay publishes the row again")
     run.process("wallet", "started")
     run.await_applied()
     events = [headers(each)["event_id"] for each in run.records() if headers(each)["sequence"] == str(sequence)]
-    run.check("records of transfer 1 on both topics, and event ids", (len(events), len(set(events))), (2, 1))
+    run.explain(f"  records of transfer 1 in Kafka: {len(events)}, with event ids: {len(set(events))}")
+    run.check("Kafka holds transfer 1 more than once, as one event", len(events) > len(set(events)) == 1, True)
 
 
 LAB = Lab(4, "duplicate-delivery", QUESTION, naive, project, Damage(doubled=1, wrong_accounts=2))
