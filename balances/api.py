@@ -16,6 +16,7 @@ from common.runner import THREADS
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "balances.openapi.json"
 
+MAX_SEQUENCE = 2**63 - 1
 WAIT_SECONDS = 1.0  # the longest a reader waits for a sequence
 WAITING_THREADS = THREADS // 4  # the others go on answering
 FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.02
@@ -27,8 +28,12 @@ class BalanceNotFound(Exception):
 
 
 class NotFreshYet(Exception):
+    """A problem of its own type: unlike an outage, it is gone as soon as the event is applied."""
+
+    type, title = "/problems/not-applied-yet", "Not Applied Yet"
+
     def __init__(self, sequence):
-        super().__init__(f"sequence {sequence} has not been heard of this account yet")
+        super().__init__(f"sequence {sequence} is not applied to this account yet; retry")
 
 
 STATUS_BY_ERROR = {BalanceNotFound: 404, NotFreshYet: 503}
@@ -85,8 +90,8 @@ def create_app(database, status, token=""):
 def _min_sequence():
     """The `min_sequence` that the query asks for, 0 for none: the Sequence of a POST that the reader knows of."""
     sequence = query("min_sequence", "0")
-    if not re.fullmatch(r"[0-9]{1,19}", sequence):
-        raise BadRequest("min_sequence must be a whole number of at most 19 digits")
+    if not re.fullmatch(r"[0-9]{1,19}", sequence) or int(sequence) > MAX_SEQUENCE:
+        raise BadRequest(f"min_sequence must be an integer from 0 to {MAX_SEQUENCE}")
     return int(sequence)
 
 

@@ -139,9 +139,10 @@ def json_line(body):
     return to_json(body) + b"\n"
 
 
-def problem(status, detail):
-    """A problem document as bytes."""
-    return json_line({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail})
+def problem(status, detail, error=None):
+    """A problem document as bytes. An error that has a `type` and a `title` gives them to its document."""
+    kind, title = getattr(error, "type", "about:blank"), getattr(error, "title", HTTPStatus(status).phrase)
+    return json_line({"type": kind, "title": title, "status": status, "detail": detail})
 
 
 def logged(app):
@@ -182,7 +183,7 @@ def _as_json(status_by_error):
             except errors as error:
                 request.environ["outcome"] = type(error).__name__  # for the metrics
                 status = next(status for kind, status in status_by_error.items() if isinstance(error, kind))
-                return _problem_response(status, _detail(error), **_HEADERS_BY_STATUS.get(status, {}))
+                return _problem_response(status, _detail(error), error, **_HEADERS_BY_STATUS.get(status, {}))
             if isinstance(body, dict):
                 response.content_type = "application/json"
                 return json_line(body)
@@ -215,8 +216,8 @@ def _detail(error):
     return str(error)
 
 
-def _problem_response(status, detail, **headers):
-    return HTTPResponse(problem(status, detail), status, {"Content-Type": "application/problem+json", **headers})
+def _problem_response(status, detail, error, **headers):
+    return HTTPResponse(problem(status, detail, error), status, {"Content-Type": "application/problem+json", **headers})
 
 
 def _problem_of(status, detail):

@@ -1,4 +1,4 @@
-"""A running system, reached over HTTP alone: WALLET_URL and BALANCES_URL say where."""
+"""A running system, reached over HTTP alone, at WALLET_URL and BALANCES_URL."""
 
 import os
 
