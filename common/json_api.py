@@ -15,6 +15,7 @@ from bottle import Bottle, HTTPResponse, request, response
 
 from common.access import CrossSite, Guard, Unauthorized, refuse_other_sites
 from common.mysql import Conflict, DatabaseUnavailable, OutcomeUnknown
+from common.trace import traceparent
 from common.version import VERSION
 
 BODY_BYTES = 64 * 1024
@@ -156,6 +157,8 @@ def logged(app):
         environ["request_id"] = request_id
         errors = environ["wsgi.errors"] = io.StringIO()  # Bottle's stack traces: they go into the line of log
         line = {"method": environ["REQUEST_METHOD"], "path": environ["PATH_INFO"], "request_id": request_id}
+        if trace := traceparent(environ):
+            environ["traceparent"] = line["traceparent"] = trace
 
         def start(status, headers, exc_info=None):
             line["status"] = int(status[:3])

@@ -23,6 +23,7 @@ from wallet.messages import to_message
 ANA, BRUNO = "8f4e3d6c-6a53-4b0e-9d0f-3f8f6a7f2f10", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"
 TRANSACTION, CLIENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7", "5f0c2f6a-2c55-4d6c-9e38-0d5ab3f1c9b2"
 EVENT_ID = "0b6ad5c2-0f0e-4f5c-9a51-2f5d6ad1a111"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ODD = 'ã <b>& "quoted" \\ / 😀'
 SEQUENCE, HAPPENED = 1795347740123456, datetime(2026, 11, 22, 11, 42, 20, 123456)
 RECORDED = datetime(2026, 11, 22, 11, 42, 20, 987000)
@@ -97,7 +98,7 @@ def test_balances_reads_the_golden_bytes_as_the_wallet_core_sends_them_without_k
 
 def test_wallet_sends_the_golden_headers():
     message = to_message(EVENTS["balance_updated"])
-    connection = OutboxConnection([(1, *message, EVENT_ID, "checkout-1", HAPPENED)])
+    connection = OutboxConnection([(1, *message, EVENT_ID, "checkout-1", HAPPENED, TRACE)])
     producer = Producer()
 
     relay_batch(connection, producer)

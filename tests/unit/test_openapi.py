@@ -1,5 +1,6 @@
 """http/*.openapi.json: valid, complete, and nothing but the routes of the services; examples fit their schemas."""
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -147,6 +148,36 @@ def test_not_applied_yet_and_unavailable_have_types_of_their_own() -> None:
         "not_applied": balances.api.NotFreshYet.type,
         "mysql": "about:blank",
     }
+
+
+@of_each
+def test_an_operation_needs_the_token_exactly_where_its_description_requires_it(description: Path) -> None:
+    create = {wallet.api.DESCRIPTION: wallet.api.create_app, balances.api.DESCRIPTION: balances.api.create_app}
+    arguments = {"committed": None} if description == wallet.api.DESCRIPTION else {}
+    app = create[description](database=None, status=None, token="secret", **arguments)
+    operations = {
+        (method.upper(), path): operation.get("security") != []
+        for path, methods in read(description)["paths"].items()
+        for method, operation in methods.items()
+        if path != "/metrics"  # metered() adds that one
+    }
+
+    refused = {route: _status(app, *route) == 401 for route in operations}
+
+    assert refused == operations
+
+
+def _status(app: Any, method: str, path: str) -> int:
+    """The status of a request without a token. A route that needs a database fails here."""
+    statuses: list[str] = []
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": re.sub(r"{\w+}", "any", path),
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": io.StringIO(),
+    }
+    app(environ, lambda status, headers, exc_info=None: statuses.append(status))
+    return int(statuses[-1][:3])
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
