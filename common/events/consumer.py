@@ -181,7 +181,8 @@ class Consumer(Generic[E]):
                     "records": len(records),
                     "parked": outcome.parked,
                     "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-                    "request_ids": _request_ids(records),
+                    "request_ids": _header_values(records, "request_id"),
+                    "traceparents": _header_values(records, "traceparent"),
                 },
             )
         return len(records)
@@ -231,7 +232,7 @@ def _await_topics(
     return frozenset()
 
 
-def _request_ids(records: Sequence[Any]) -> list[str]:
-    """The request ids of the batch, the first few: enough to follow one request, short enough for a line."""
-    ids = (value for record in records[:10] for key, value in record.headers if key == "request_id" and value)
-    return [value.decode("utf-8", "replace")[:128] for value in ids]
+def _header_values(records: Sequence[Any], name: str) -> list[str]:
+    """The values of one header in the batch, the first few: enough to follow one request, short enough for a line."""
+    values = (value for record in records[:10] for key, value in record.headers if key == name and value)
+    return [value.decode("utf-8", "replace")[:128] for value in values]
