@@ -1,4 +1,4 @@
-"""One system for all labs: each lab leaves it consistent."""
+"""One system for all labs: each lab leaves it consistent, and one that fails leaves no process down."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,13 @@ import pytest
 from tests.labs.system import System
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def system() -> System:
     if "LOCAL_DIR" not in os.environ:
         pytest.skip("needs a system to break: ./local.sh lab --test")
-    return System()
+    system = System()
+    system.heal()
+    return system
 
 
 @pytest.fixture
