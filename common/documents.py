@@ -3,7 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from bottle import Bottle, HTTPError, HTTPResponse, request
+from bottle import HTTPError, HTTPResponse, request
+
+from common.json_api import JsonApp
 
 SHARED_FILES = Path(__file__).with_name("page")
 VIEWER_FILES = Path(__file__).with_name("swagger_ui")
@@ -23,7 +25,7 @@ _POLICY = (
 _VIEWER_POLICY = _POLICY.replace("img-src 'self'", "img-src 'self' data:")
 
 
-def serve_documents(app: Bottle, folder: Path, *descriptions: Path) -> None:
+def serve_documents(app: JsonApp, folder: Path, *descriptions: Path) -> None:
     """Serve `folder`/index.html at /, the viewer of the API description at /docs, and their files at /static/NAME.
 
     Each description is served under its own name without the service: `wallet.openapi.json` at /openapi.json. A project
@@ -33,20 +35,20 @@ def serve_documents(app: Bottle, folder: Path, *descriptions: Path) -> None:
     if folder.is_dir():
         _serve_pages(app, folder)
     for description in descriptions:
-        app.get(f"/{description.name.partition('.')[2]}", callback=_JsonFile(description).response)
+        app.get(f"/{description.name.partition('.')[2]}")(_JsonFile(description).response)
 
 
-def _serve_pages(app: Bottle, folder: Path) -> None:
+def _serve_pages(app: JsonApp, folder: Path) -> None:
     files = {
         path.name: _File(path)
         for source in (SHARED_FILES, VIEWER_FILES, folder)
         for path in sorted(source.iterdir())
         if path.suffix in _TYPES
     }
-    app.get("/", callback=files.pop("index.html").response, open_to_all=True)
-    app.get("/docs", callback=files.pop("docs.html").response, open_to_all=True)
+    app.get("/", public=True)(files.pop("index.html").response)
+    app.get("/docs", public=True)(files.pop("docs.html").response)
 
-    @app.get("/static/<name>", open_to_all=True)
+    @app.get("/static/<name>", public=True)
     def get_file(name: str) -> HTTPResponse:
         if name not in files:
             raise HTTPError(404, f"Not found: /static/{name}")

@@ -1,4 +1,4 @@
-"""The wallet over HTTP."""
+"""The HTTP API of Wallet."""
 
 import re
 from collections.abc import Callable
@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bottle import Bottle, HTTPResponse
+from bottle import HTTPResponse
 
+from common.access import csrf_protection
 from common.documents import serve_documents
 from common.events.idempotency import KeyReused, StillInProgress
-from common.json_api import BadRequest, json_app, json_object, number, page, rfc3339, serve_health
+from common.http_request import BadRequest, json_object, page
+from common.json_api import JsonApp, serve_health
+from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database
 from common.status import Status
 from wallet import readiness, use_cases
-from wallet.creation import create
 from wallet.domain import (
     Account,
     AccountNotFound,
@@ -32,6 +34,7 @@ from wallet.domain import (
     Transaction,
     TransactionNotFound,
 )
+from wallet.idempotent_request import create
 from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
 STATUS_BY_ERROR: dict[type[Exception], int] = {
@@ -56,10 +59,10 @@ EVENT_DESCRIPTION = DESCRIPTION.with_name("wallet.asyncapi.json")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def create_app(database: Database, status: Status, committed: Callable[[], None], token: str = "") -> Bottle:
+def create_app(database: Database, status: Status, committed: Callable[[], None], token: str = "") -> JsonApp:
     """The app; `status` is the relay's, `committed()` is called after each commit that may have left an event to
     send."""
-    app = json_app(STATUS_BY_ERROR, token)
+    app = JsonApp(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION, EVENT_DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
     _add_commands(app, database, committed)
@@ -67,8 +70,8 @@ def create_app(database: Database, status: Status, committed: Callable[[], None]
     return app
 
 
-def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]) -> None:
-    @app.post("/clients")
+def _add_commands(app: JsonApp, database: Database, committed: Callable[[], None]) -> None:
+    @app.post("/clients", apply=csrf_protection)
     def create_client() -> HTTPResponse:
         fields = json_object()
         name, email = _text(fields, "name", ""), _text(fields, "email", "")
@@ -80,7 +83,7 @@ def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]
             "/clients/",
         )
 
-    @app.post("/accounts")
+    @app.post("/accounts", apply=csrf_protection)
     def create_account() -> HTTPResponse:
         client_id = _text(json_object(), "client_id")
         account_id, now = _new_id(), _now()
@@ -93,7 +96,7 @@ def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]
         committed()
         return response
 
-    @app.post("/transactions")
+    @app.post("/transactions", apply=csrf_protection)
     def create_transaction() -> HTTPResponse:
         fields = json_object()
         source, target = _text(fields, "account_id_from"), _text(fields, "account_id_to")
@@ -109,7 +112,7 @@ def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]
         return response
 
 
-def _add_queries(app: Bottle, database: Database) -> None:
+def _add_queries(app: JsonApp, database: Database) -> None:
     @app.get("/clients/<client_id:id>")
     def get_client(client_id: str) -> dict[str, Any]:
         client = database.read(_client, client_id)
@@ -141,7 +144,7 @@ def _add_queries(app: Bottle, database: Database) -> None:
 
 
 def _created_client(client: Client) -> dict[str, Any]:
-    """The body of POST /clients of Wallet Core (Go), which prints its struct."""
+    """The response body of Wallet Core (Go), which encodes its struct."""
     created_at = rfc3339(client.created_at)
     return {
         "ID": client.id,
@@ -203,9 +206,9 @@ def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadRequest(f"{name} holds a lone surrogate") from error
+        raise BadRequest(f"{name} contains a lone surrogate") from error
     if _CONTROL.search(value):
-        raise BadRequest(f"{name} holds a control character")
+        raise BadRequest(f"{name} contains a control character")
     return value
 
 

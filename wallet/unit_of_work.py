@@ -1,4 +1,4 @@
-"""One database transaction, seen as the repositories that take part in it."""
+"""One database transaction with its repositories and its outbox."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ class UnitOfWork:
         self.accounts = AccountRepository(cursor)
         self.transactions = TransactionRepository(cursor)
         self.idempotency_keys = IdempotencyKeys(cursor)
-        self.sequence: int | None = None  # of the events published last
+        self.sequence: int | None = None  # of the published events
         self._cursor = cursor
         self._request_id, self._traceparent = request_id, traceparent
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Publish the events when, and only when, this unit of work commits."""
+        """Add the events to the outbox: they are published if this unit of work commits, and only then."""
         Outbox(self._cursor).add([to_message(event) for event in events], self._request_id, self._traceparent)
         self.sequence = events[-1].sequence
 

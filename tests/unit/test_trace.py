@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from common.json_api import json_app, logged
+from common.json_api import JsonApp
+from common.request_log import request_logging_middleware
 from common.trace import traceparent
 
 VALID = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -54,7 +55,7 @@ def test_the_log_line_of_a_request_has_its_traceparent(
     caplog.set_level(logging.INFO)
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input": io.BytesIO(), "HTTP_TRACEPARENT": given}
 
-    logged(json_app({}))(environ, lambda status, headers, exc_info=None: None)
+    request_logging_middleware(JsonApp({}))(environ, lambda status, headers, exc_info=None: None)
 
     (line,) = (record for record in caplog.records if record.getMessage() == "request")
     assert getattr(line, "traceparent", None) == in_log

@@ -8,11 +8,11 @@ import pytest
 from bottle import request
 
 from common.events.idempotency import KeyReused
-from common.json_api import BadRequest
+from common.http_request import BadRequest
 from common.mysql import Conflict
 from tests.integration.tables import value
-from wallet.creation import create, idempotency_key
 from wallet.domain import AccountCreated, ClocksDiffer, InvalidClient
+from wallet.idempotent_request import create, idempotency_key
 
 
 class Thing(NamedTuple):

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from common.environment import Misconfigured
+from common.environment import ConfigurationError
 
 PORT = 3306
 
@@ -22,19 +22,18 @@ class DatabaseUrl(NamedTuple):
     password: str
     addresses: tuple[Address, ...]
     database: str
-    query: str  # options, for dbmate alone
+    query: str  # options, only for dbmate
 
     def of_one(self, address: Address, **options: str) -> str:
-        """The URL with this address alone. Everything is quoted that may be: Go's parser prints a URL that it
-        refuses."""
+        """The URL with this address only, quoted as far as possible: Go's parser prints a URL that it refuses."""
         credentials = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         query = "&".join([*filter(None, [self.query]), *(f"{name}={quote(value)}" for name, value in options.items())])
         return f"mysql://{credentials}@{address}/{quote(self.database)}" + (f"?{query}" if query else "")
 
 
 def parse(url: str) -> DatabaseUrl:
-    """Raises Misconfigured, without the password, where the URL has another form."""
-    with suppress(ValueError):  # the parser's own message would quote the password, where that holds a / or a #
+    """The parts of the URL. Raises ConfigurationError, without the password, if the URL has another form."""
+    with suppress(ValueError):  # the parser's message would quote a password with a / or a #
         parts = urlsplit(url)
         credentials, _, hosts = parts.netloc.rpartition("@")
         user, _, password = credentials.partition(":")
@@ -43,7 +42,9 @@ def parse(url: str) -> DatabaseUrl:
         if parts.scheme == "mysql" and database and not parts.fragment:
             return DatabaseUrl(unquote(user), unquote(password), addresses, database, parts.query)
     form = "mysql://user:password@host:port/database (or host:port,host:port for several servers)"
-    raise Misconfigured("A database URL", f"has the form {form}, special characters of a password as %XX")
+    raise ConfigurationError(
+        "DATABASE_URL (or MIGRATIONS_DATABASE_URL)", f"has the form {form}, special characters of a password as %XX"
+    )
 
 
 def _address(text: str) -> Address:

@@ -1,8 +1,8 @@
 """What an error of MySQL or MariaDB means to a service: an outage, a conflict, or a fault of the statement.
 
-The class of a PyMySQL error does not tell: an unknown column (1054) is an OperationalError as a lost connection
-(2013) is. The codes do. Most were provoked on MySQL 9.7 and MariaDB 10.11 (see tests/unit/test_mysql_errors.py), the
-others read in the servers' lists of errors.
+The class of a PyMySQL error is not enough: an unknown column (1054) and a lost connection (2013) are both an
+OperationalError. The codes decide. Most were provoked on MySQL 9.7 and MariaDB 10.11 (see
+tests/unit/test_mysql_errors.py). The others are from the servers' lists of errors.
 """
 
 from collections.abc import Iterator
@@ -11,22 +11,26 @@ from contextlib import contextmanager
 import pymysql
 
 DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
+ERROR_DURING_COMMIT = 1180
+# The same number as a full disk. Group replication: the transaction of another member was faster, and this one was
+# rolled back. The text has no translation, because common.mysql.session sets lc_messages.
+DEADLOCK_DURING_COMMIT = "Got error 149 - "
 CHECK_VIOLATED = {3819, 4025}  # MySQL's number, MariaDB's number
 PACKET_TOO_LARGE = 1153
 
-# The transaction was rolled back because of another one, and may be tried again.
+# The transaction was rolled back because of another one, and may be retried.
 CONFLICTS = frozenset(
     {
         1020,  # record has changed since it was read (MariaDB, also of a cluster)
         LOCK_WAIT_TIMEOUT,
-        DEADLOCK,  # a cluster says it at COMMIT too, when another node was faster
-        1614,  # deadlock, said of a distributed transaction
+        DEADLOCK,  # of a cluster at COMMIT too, when another node was faster
+        1614,  # deadlock of a distributed transaction
         3101,  # a plugin asks for a rollback: group replication, when another node was faster
         NOWAIT_REFUSED,
     }
 )
 
-# The server says that it does not write: another server, or the same one later, may.
+# The server accepts no writes. Another server may, or the same one later.
 READ_ONLY = frozenset(
     {
         1015,  # cannot lock a file (MySQL, with innodb_read_only)
@@ -65,7 +69,7 @@ OUTAGES = READ_ONLY | frozenset(
         1135,  # cannot create a thread
         1152,  # connection aborted
         *range(1154, 1162),  # what the server finds on the network: read error, timeout, packets out of order …
-        1180,  # error during COMMIT
+        ERROR_DURING_COMMIT,
         1181,  # error during ROLLBACK
         1184,  # connection aborted
         1189,  # network error
@@ -77,7 +81,7 @@ OUTAGES = READ_ONLY | frozenset(
         1969,  # statement took longer than the server allows (MariaDB)
         3024,  # statement took longer than the server allows (MySQL)
         3032,  # server is in offline mode
-        3675,  # disk full, said of a new table
+        3675,  # disk full at a new table
         3168,  # server is not available, try another one
         4031,  # server ended the idle connection
     }
@@ -93,17 +97,17 @@ class OutcomeUnknown(DatabaseUnavailable):
 
 
 class Conflict(Exception):
-    """Another transaction was in the way; this one was rolled back and may be tried again."""
+    """Another transaction was in the way. This one was rolled back and may be retried."""
 
 
 def translated(error: BaseException) -> BaseException:
-    """The error of this module that a PyMySQL error stands for; any other error as it is."""
+    """The error of this module for a PyMySQL error; any other error unchanged."""
     if isinstance(error, (pymysql.InterfaceError, pymysql.InternalError)):
         return DatabaseUnavailable(str(error))  # a connection that is closed, or whose packets are out of order
     if not isinstance(error, pymysql.MySQLError):
         return error
     code = code_of(error)
-    if code in CONFLICTS:
+    if code in CONFLICTS or (code == ERROR_DURING_COMMIT and DEADLOCK_DURING_COMMIT in str(error)):
         return Conflict(str(error))
     if code in OUTAGES:
         return DatabaseUnavailable(str(error))
@@ -111,14 +115,14 @@ def translated(error: BaseException) -> BaseException:
 
 
 def code_of(error: BaseException | None) -> int:
-    """The server's or client's number of a PyMySQL error, 0 where it has none."""
+    """The server's or client's number of a PyMySQL error, 0 if it has none."""
     code = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else 0
     return code if isinstance(code, int) else 0
 
 
 @contextmanager
 def own_errors() -> Iterator[None]:
-    """Raise the errors of this module in place of PyMySQL's, for work on a connection of one's own."""
+    """Raise the errors of this module instead of PyMySQL's, for work on a connection of the caller."""
     try:
         yield
     except pymysql.MySQLError as error:

@@ -22,27 +22,27 @@ _COMMON = {
     "wait_timeout": str(SESSION_WAIT_SECONDS),
     "sql_safe_updates": "0",
     "sql_big_selects": "1",
-    "sql_select_limit": "18446744073709551615",  # DEFAULT would be the value of the server
+    "sql_select_limit": "18446744073709551615",  # DEFAULT would be the server's value
     "sql_auto_is_null": "0",
     "div_precision_increment": "4",
-    "lc_messages": "'en_US'",  # how many rows an upsert changed is known only from such a message
+    "lc_messages": "'en_US'",  # only a message has the number of rows that an upsert changed
 }
 _MYSQL = {"max_execution_time": "0"}
 _MARIADB = {"max_statement_time": "0", "check_constraint_checks": "1"}
 
 
 def statements() -> tuple[str, str]:
-    """The statements that a session begins with, on either server. What stands in such a comment only one obeys."""
+    """The first statements of a session, for either server. Each server runs only its own kind of comment."""
     mysql, mariadb = (_assignments(each) for each in (_MYSQL, _MARIADB))
     return (
         f"SET SESSION {_assignments(_COMMON)} /*!50708 , {mysql} */ /*M!100201 , {mariadb} */",
-        # A statement of its own: the variables behind it have other names on MariaDB than on MySQL.
+        # A separate statement: the variables of it have other names on MariaDB than on MySQL.
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
     )
 
 
 def dbmate_options(version: str) -> dict[str, str]:
-    """The same settings as options of a URL for dbmate, for the server that gives this as its VERSION()."""
+    """The same settings as options of a URL for dbmate, for a server with this VERSION()."""
     mariadb = "MariaDB" in version
     return {
         "charset": "utf8mb4",

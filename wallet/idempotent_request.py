@@ -1,4 +1,4 @@
-"""A request that creates something: one use case, one transaction, a 201; the same response again for the same key."""
+"""An idempotent POST: one use case in one transaction, and the same response for a repeated Idempotency-Key."""
 
 import hashlib
 import json
@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 from bottle import HTTPResponse, request
 
 from common.events.idempotency import Key, Response
-from common.json_api import BadRequest, json_line
+from common.http_request import BadRequest
+from common.json_text import json_line
 from common.mysql import Database, repeat_on_conflict
 from wallet.domain import ClocksDiffer
 from wallet.unit_of_work import UnitOfWork, unit_of_work
@@ -34,10 +35,11 @@ def create(
     to_body: Callable[[T], dict[str, Any]],
     location: str,
 ) -> HTTPResponse:
-    """Run the use case in one transaction, retried on a conflict; a request with an Idempotency-Key at most once.
+    """Run the use case in one transaction, which is retried on a conflict, and return a 201.
 
-    `location`: the path under which what was created is found, without its id. Raises what the use case raises, and of
-    the key BadRequest, KeyReused and StillInProgress.
+    A request with an Idempotency-Key takes effect at most once: a repetition gets the saved response. `location` is
+    the path of the created resource without its id. Raises the errors of the use case, BadRequest for an invalid key,
+    KeyReused and StillInProgress.
     """
     key = idempotency_key()
 
@@ -70,8 +72,8 @@ def create(
 
 
 def idempotency_key() -> Key | None:
-    """The key of the present request, or None when it has no Idempotency-Key. Raises BadRequest."""
-    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")  # as it came: Bottle's get_header fails at what is not UTF-8
+    """The Idempotency-Key of the current request with a hash of the body, or None. Raises BadRequest."""
+    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")  # Bottle's get_header fails on bytes that are not UTF-8
     if key is None:
         return None
     if not _KEY.fullmatch(key):
@@ -82,7 +84,7 @@ def idempotency_key() -> Key | None:
 
 
 class _Clocks:
-    """Logs that the clocks differ once, and once that they agree again: each transfer is refused meanwhile."""
+    """Logs one line when the clocks begin to differ, and one when they agree again, instead of one for each request."""
 
     def __init__(self) -> None:
         self._differ = False
