@@ -33,6 +33,14 @@ run_suite() { # run_suite NAME ARGUMENT...: bench or faults
   on_own_system python -m "tests.$1" "${@:2}"
 }
 
+run_lab() { # run_lab ARGUMENT...: without any it lists the labs, and starts nothing
+  case "${1:---help}" in
+    -h | --help) prepare_python tests/requirements.txt && exec python -m tests.labs ${1+"$1"} ;;
+  esac
+  export KAFKA_PARTITIONS=3 # events out of order need several
+  on_own_system python -m tests.labs --diagrams "$LOCAL_DIR/labs" "$@"
+}
+
 on_own_system() { # on_own_system COMMAND...: runs COMMAND with a system of its own on free ports, and removes that system
   local suite status
   BASE=$LOCAL_DIR # not local: the trap runs after this function
