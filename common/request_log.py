@@ -35,8 +35,8 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
 
         body = app(environ, start)
         line["duration_ms"] = round((time.perf_counter() - started) * 1000, 3)
-        if failure := errors.getvalue():
-            log.error("request failed", extra={**line, "error": failure})
+        if stack := errors.getvalue():
+            log.error("request failed", extra={**line, "error": stack})
         else:
             log.info("request", extra=line)
         return body

@@ -4,6 +4,8 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,26 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import balances.api
 import wallet.api
+from common.access import CrossSite, Unauthorized
+from common.events.idempotency import KeyReused, StillInProgress
+from common.http_request import BodyTooLarge
+from wallet.domain import (
+    Account,
+    AccountNotFound,
+    BalanceLimitExceeded,
+    ClientNotFound,
+    ClocksDiffer,
+    InsufficientFunds,
+    InvalidClient,
+    SameAccount,
+    SequenceFromTheFuture,
+    TransactionNotFound,
+)
 
 APPS = {
     wallet.api.DESCRIPTION: wallet.api.create_app(database=None, status=None, committed=None),
     balances.api.DESCRIPTION: balances.api.create_app(database=None, status=None),
 }
-PAGES = {wallet.api.DESCRIPTION: wallet.api.PAGE, balances.api.DESCRIPTION: balances.api.PAGE}
 INT64 = 2**63 - 1
 
 of_each = pytest.mark.parametrize("description", APPS, ids=lambda path: path.name)
@@ -31,6 +47,7 @@ of_each_operation = pytest.mark.parametrize(
         for operation in methods.values()
     ],
 )
+PAGES = {wallet.api.DESCRIPTION: wallet.api.PAGE, balances.api.DESCRIPTION: balances.api.PAGE}
 
 
 def read(description: Path) -> dict[str, Any]:
@@ -50,7 +67,8 @@ def test_every_route_is_described_and_every_description_has_its_route(descriptio
     served = {(route.method, re.sub(r"<\w+(:id)?>", "{}", route.rule)) for route in APPS[description].routes}
 
     # A project made of this one may have no page.
-    absent = set() if PAGES[description].is_dir() else {("GET", "/"), ("GET", "/docs"), ("GET", "/static/{}")}
+    pages = {("GET", "/"), ("GET", "/docs"), ("GET", "/static/{}")}
+    absent = set() if PAGES[description].is_dir() else pages
     paths = read(description)["paths"]
 
     described = {(method.upper(), re.sub(r"{\w+}", "{}", path)) for path in paths for method in paths[path]}
@@ -168,6 +186,47 @@ def test_an_operation_needs_the_token_exactly_where_its_description_requires_it(
     refused = {route: _status(app, *route) == 401 for route in operations}
 
     assert refused == operations
+
+
+def _details(description: Path) -> set[str]:
+    """The `detail` of every example of a problem."""
+    values = (example.get("value") for example in _objects(read(description)))
+    return {value["detail"] for value in values if isinstance(value, dict) and "detail" in value}
+
+
+def test_the_examples_have_the_texts_of_the_services() -> None:
+    unknown = "00000000-0000-4000-8000-000000000000"
+    ana, bruno = (
+        Account(f"a0000000-0000-4000-8000-00000000000{number}", "", Decimal("1000.00"), datetime(2026, 11, 1))
+        for number in (1, 2)
+    )
+    refusals = {
+        wallet.api.DESCRIPTION: {
+            Unauthorized(),
+            CrossSite(),
+            BodyTooLarge(),
+            StillInProgress(),
+            KeyReused(),
+            ClientNotFound(unknown),
+            AccountNotFound(unknown),
+            TransactionNotFound(unknown),
+            InvalidClient("name"),
+            InsufficientFunds(ana, Decimal("1000.01")),
+            SameAccount(ana),
+            BalanceLimitExceeded(bruno),
+            ClocksDiffer(900),
+            SequenceFromTheFuture(ana),
+        },
+        balances.api.DESCRIPTION: {
+            Unauthorized(),
+            balances.api.BalanceNotFound(unknown),
+            balances.api.NotAppliedYet(1795347740123456),
+        },
+    }
+
+    assert {path: {str(each) for each in errors} - _details(path) for path, errors in refusals.items()} == {
+        path: set() for path in refusals
+    }
 
 
 def _status(app: Any, method: str, path: str) -> int:
