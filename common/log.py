@@ -19,11 +19,13 @@ from common.output import Output
 
 log = logging.getLogger("log")
 
-_encode = msgspec.json.Encoder(enc_hook=str, order="deterministic").encode
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({})))
 _CUT = " … ".encode()
 _REFUSAL = re.compile(r"Authentication failed[^)]*|\[SSL[^(]*|Invalid frame length")  # the last: TLS, unasked for
 REFUSAL_SECONDS = 60
+
+_configured: list["JsonLines"] = []
 
 
 def configure(service: str, to_stderr: bool = False) -> None:
@@ -33,6 +35,7 @@ def configure(service: str, to_stderr: bool = False) -> None:
     """
     handler = JsonLines(service, Output(2 if to_stderr or not sys.__stdout__ else sys.__stdout__.fileno()))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    _configured[:] = [handler]
     threading.excepthook = _log_uncaught  # Python's own hook writes to standard error, and would wait for its reader
     # No line names its thread, process or caller, so logging need not find them: half of its time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -43,6 +46,14 @@ def configure(service: str, to_stderr: bool = False) -> None:
     kafka.propagate = False
     kafka.handlers = [_KafkaRefusals()]
     logging.getLogger("waitress").setLevel(logging.ERROR)  # it warns at each connection and request beyond its limits
+
+
+def info(logger: logging.Logger, message: str, fields: dict[str, Any]) -> None:
+    """Do what `logger.info(message, extra=fields)` does in half of the time: for the line of each request."""
+    if _configured:
+        _configured[0].write(time.time(), "INFO", message, fields)
+    else:  # no service, but a test or a program that imports this one
+        logger.info(message, extra=fields)
 
 
 class JsonLines(logging.Handler):
@@ -56,13 +67,20 @@ class JsonLines(logging.Handler):
         self._service, self._output = service, output
         self._dropped = 0
         self._counting = threading.Lock()
+        self._second = (0, "")  # the last formatted second, and its text
 
     def handle(self, record: logging.LogRecord) -> bool:
         self.emit(record)  # without the handler's lock, which one slow thread would hold against all others
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = self._line(record)
+        self._write(self._line(record))
+
+    def write(self, created: float, level: str, message: str, fields: dict[str, Any]) -> None:
+        """Write a line without a LogRecord."""
+        self._write(self._encoded(created, level, message, fields))
+
+    def _write(self, line: bytes) -> None:
         if self._dropped:
             with self._counting:
                 self._report_dropped()
@@ -81,16 +99,19 @@ class JsonLines(logging.Handler):
             self._dropped = 0
 
     def _line(self, record: logging.LogRecord) -> bytes:
-        seconds, micros = divmod(int(record.created * 1_000_000), 1_000_000)
-        fields: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros:06d}Z",
-            "level": record.levelname,
-            "service": self._service,
-            "message": record.getMessage(),
-        }
-        fields.update((key, value) for key, value in vars(record).items() if key not in _STANDARD)
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             fields["error"] = "".join(traceback.format_exception(*record.exc_info))
+        return self._encoded(record.created, record.levelname, record.getMessage(), fields)
+
+    def _encoded(self, created: float, level: str, message: str, fields: dict[str, Any]) -> bytes:
+        seconds, micros = divmod(int(created * 1_000_000), 1_000_000)
+        second, text = self._second
+        if second != seconds:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+            self._second = seconds, text
+        standard = {"time": f"{text}.{micros:06d}Z", "level": level, "service": self._service, "message": message}
+        fields = {**standard, **fields}
         line = _encoded(fields)
         limit = self._output.limit
         return line if limit is None or len(line) <= limit else _shortened(fields, limit)

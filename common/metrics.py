@@ -8,6 +8,7 @@ that each of them reads. It chooses when it is first imported: so a process impo
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,6 +47,11 @@ def metrics_middleware(
         "http_request_duration_seconds", "Seconds to answer.", ("method", "route"), registry=registry, buckets=BUCKETS
     )
 
+    @cache
+    def of(method: str, route: str, status: str) -> tuple[Counter, Histogram]:
+        """The series of these labels: prometheus_client would search for them, with a lock, at each request."""
+        return requests.labels(method, route, status), durations.labels(method, route)
+
     @app.get("/metrics")
     def metrics() -> HTTPResponse:
         families = [*_of_all_processes(registry).collect(), *collect()]
@@ -67,8 +73,9 @@ def metrics_middleware(
             seconds = time.perf_counter() - started
             route = environ.get("bottle.route")
             where: tuple[str, str] = (route.method, route.rule) if route else NO_ROUTE
-            requests.labels(*where, answered).inc()
-            durations.labels(*where).observe(seconds)
+            counted, timed = of(*where, answered)
+            counted.inc()
+            timed.observe(seconds)
             observe(*where, answered, environ.get("outcome", ""))
 
     return application

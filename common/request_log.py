@@ -5,8 +5,11 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from random import getrandbits
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
+
+from common.log import info
 
 from common.trace import traceparent
 
@@ -22,7 +25,7 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
         started = time.perf_counter()
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not _REQUEST_ID.fullmatch(request_id):
-            request_id = str(uuid4())
+            request_id = str(UUID(int=getrandbits(128), version=4))  # no secret: uuid4 would ask the system each time
         environ["request_id"] = request_id
         errors = environ["wsgi.errors"] = io.StringIO()  # Bottle writes stack traces here; the log line contains them
         line = {"method": environ["REQUEST_METHOD"], "path": environ["PATH_INFO"], "request_id": request_id}
@@ -38,7 +41,7 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
         if stack := errors.getvalue():
             log.error("request failed", extra={**line, "error": stack})
         else:
-            log.info("request", extra=line)
+            info(log, "request", line)
         return body
 
     return application
