@@ -16,6 +16,7 @@ from tests.eventually import eventually
 from tests.integration import tables
 from tests.integration.service import ROOT, run_verb
 from tests.integration.tables import execute, rows, value
+from tests.seeds import skip_without_seeds
 
 SERVICES = ("wallet", "balances")
 
@@ -269,6 +270,7 @@ def test_the_tests_own_user_reaches_no_database_of_the_demo(service, url):
 @pytest.fixture
 def seeded(urls):
     """Both databases, migrated and seeded."""
+    skip_without_seeds()
     databases = {service: Database(url) for service, url in urls.items()}
     for database in databases.values():
         tables.drop_all(database)

@@ -12,16 +12,13 @@ APPS = {
     wallet.api.DESCRIPTION: wallet.api.create_app(database=None, status=None, committed=None),
     balances.api.DESCRIPTION: balances.api.create_app(database=None, status=None),
 }
-PAGES = {wallet.api.DESCRIPTION: wallet.api.PAGE, balances.api.DESCRIPTION: balances.api.PAGE}
 
 
 @pytest.mark.parametrize("description", APPS, ids=lambda path: path.name)
 def test_every_route_is_described_and_every_description_has_its_route(description):
     served = {(route.method, re.sub(r"<\w+(:id)?>", "{}", route.rule)) for route in APPS[description].routes}
 
-    # A project made of this one may have no page.
-    absent = set() if PAGES[description].is_dir() else {("GET", "/"), ("GET", "/static/{}")}
     paths = json.loads(description.read_text("utf-8"))["paths"]
 
     described = {(method.upper(), re.sub(r"{\w+}", "{}", path)) for path in paths for method in paths[path]}
-    assert described - {("GET", "/metrics")} - absent == served  # metered() adds that one
+    assert described - {("GET", "/metrics")} == served  # metered() adds that one
