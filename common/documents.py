@@ -29,7 +29,7 @@ def serve_documents(app: Bottle, folder: Path, description: Path) -> None:
     files = {
         path.name: _File(path)
         for source in (SHARED_FILES, folder)
-        if folder.is_dir()
+        if source.is_dir()
         for path in sorted(source.iterdir())
         if path.suffix in _TYPES
     }
