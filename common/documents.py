@@ -42,6 +42,7 @@ def _serve_pages(app: JsonApp, folder: Path) -> None:
     files = {
         path.name: _File(path)
         for source in (SHARED_FILES, VIEWER_FILES, folder)
+        if source.is_dir()
         for path in sorted(source.iterdir())
         if path.suffix in _TYPES
     }

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from common.log import info
-
 from common.trace import traceparent
 
 log = logging.getLogger("http")

@@ -1,19 +1,18 @@
 """A running system, reached over HTTP alone, at WALLET_URL and BALANCES_URL."""
 
 import os
-from pathlib import Path
 
 import pytest
 import requests
 
+from tests.seeds import skip_without_seeds
+
 SECONDS = 10  # for one answer
-SEEDS = Path(__file__).parents[2] / "db" / "wallet" / "seeds"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _seeds():
-    if not SEEDS.is_dir():
-        pytest.skip("this project has no seeds, and these tests transfer from seeded accounts")
+    skip_without_seeds()
 
 
 @pytest.fixture(scope="session")

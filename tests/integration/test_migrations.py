@@ -17,6 +17,7 @@ from tests.eventually import eventually
 from tests.integration import tables
 from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
+from tests.seeds import skip_without_seeds
 
 SERVICES = ("wallet", "balances")
 
@@ -317,6 +318,7 @@ def test_the_user_of_the_tests_has_no_access_to_the_demo_databases(service, url)
 @pytest.fixture
 def seeded(urls):
     """Both databases, migrated and seeded."""
+    skip_without_seeds()
     databases = {service: Database(url) for service, url in urls.items()}
     for database in databases.values():
         tables.drop_all(database)

@@ -18,6 +18,7 @@ from common.mysql import Database, DatabaseUnavailable
 from tests.eventually import eventually
 from tests.integration.service import ROOT, Service
 from tests.security.conftest import PASSWORD, mysql_url
+from tests.seeds import skip_without_seeds
 
 WRONG = "wr0ng-S3cret"
 SECRETS = (PASSWORD, quote(PASSWORD, safe=""), WRONG, "S3cret")
@@ -25,6 +26,7 @@ FROM, TO = "a0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-0000
 
 
 def test_a_transfer_travels_where_everything_demands_tls_and_a_password(environment_of, tmp_path):
+    skip_without_seeds()
     with seen_in_ps() as commands:
         for service in ("wallet", "balances"):
             run_command(service, "migrate", environment_of(service), tmp_path / f"{service}.log")

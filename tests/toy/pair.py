@@ -1,12 +1,15 @@
 """Both services of the toy pair as processes that a test kills, and a client that goes on placing orders."""
 
+import json
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pymysql
 import requests
 from kafka import KafkaConsumer, TopicPartition
 
@@ -16,6 +19,7 @@ from tests.integration.service import Service
 from tests.toy import orders
 from tests.toy.tables import execute, rows
 
+SECONDS = 60  # the limit of each wait, also on a busy machine
 PRODUCTS = ("bolt", "nut", "screw")
 STOCK = ("-m", "tests.toy.stock")
 STOCK_WITHOUT_INBOX = ("-m", "tests.toy.without_inbox")
@@ -74,7 +78,7 @@ class Pair:
         while not stop.is_set():
             order: dict[str, Any] = {"product": rng.choice(PRODUCTS), "quantity": rng.randint(1, 9)}
             if process := self.processes.get("orders"):
-                with suppress(requests.ConnectionError):
+                with suppress(requests.RequestException):  # killed, or MySQL in the way: the outcome is in the table
                     requests.post(f"{process.url}/orders", json=order, timeout=5).raise_for_status()
                     self.placed += 1
 
@@ -88,20 +92,27 @@ class Pair:
             events = cursor.execute("SELECT id FROM outbox FOR UPDATE")  # the DELETE waits for it
             end = self.log_end()
             self.start("orders", url, ("-m", "tests.toy.orders"))
-            eventually(lambda: self.log_end() >= end + events)
-            eventually(self._deleting)
+            eventually(lambda: self.log_end() >= end + events, SECONDS)
+            eventually(self._deleting, SECONDS)
             self.kill("orders")
             # The server would still execute the statement of its dead client.
-            eventually(lambda: not [execute(self.orders_database, f"KILL {each}") for each in self._deleting()])
+            eventually(lambda: not self._end_deletes(), SECONDS)
             connection.rollback()
         assert rows(self.orders_database, "SELECT COUNT(*) FROM outbox") == ((events,),)
         self.start("orders", url, ("-m", "tests.toy.orders"))
-        eventually(lambda: self.log_end() >= end + 2 * events)
+        eventually(lambda: self.log_end() >= end + 2 * events, SECONDS)
 
     def _deleting(self) -> list[int]:
         """The connections whose DELETE of the outbox is in progress."""
         processes = rows(self.orders_database, "SHOW PROCESSLIST")
         return [int(row[0]) for row in processes if (row[7] or "").startswith("DELETE outbox")]
+
+    def _end_deletes(self) -> list[int]:
+        connections = self._deleting()
+        for each in connections:
+            with suppress(pymysql.OperationalError):  # the statement has ended meanwhile
+                execute(self.orders_database, f"KILL {each}")
+        return connections
 
     def move_offset_beyond_log(self) -> None:
         """As if the log had held more: the consumer then finds a truncated log, and reads from its beginning."""
@@ -114,9 +125,9 @@ class Pair:
 
     def wait_until_consumed(self) -> None:
         """Every order is in the log, and the stored offset is at the end of the log."""
-        eventually(lambda: rows(self.orders_database, "SELECT COUNT(*) FROM outbox") == ((0,),), seconds=20)
+        eventually(lambda: rows(self.orders_database, "SELECT COUNT(*) FROM outbox") == ((0,),), SECONDS)
         end = self.log_end()
-        eventually(lambda: self._stored_offset() == end, seconds=20)
+        eventually(lambda: self._stored_offset() == end, SECONDS)
 
     def _stored_offset(self) -> int:
         return sum(offset for (offset,) in rows(self.stock_database, "SELECT next_offset FROM consumer_offsets"))
@@ -133,8 +144,16 @@ class Pair:
                     found.append(Sold(dict(record.headers)["event_id"].decode(), record.value))
                 return len(found) == end
 
-            eventually(read)
+            eventually(read, SECONDS)
         return found
+
+    def sums_of_records(self) -> dict[str, int]:
+        """What a sum is that counts each record once, and so an event as often as it is in the log."""
+        sums = Counter[str]()
+        for record in self.records():
+            order = json.loads(record.value)
+            sums[order["product"]] += order["quantity"]
+        return dict(sums)
 
     def true_sums(self) -> dict[str, int]:
         return {

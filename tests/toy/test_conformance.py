@@ -31,6 +31,8 @@ EVENTS = 60
 TOO_MANY = 5_000_000_000  # more than the column `sold` holds: MySQL refuses the value
 
 
+pytestmark = pytest.mark.timeout(200)  # seconds, on a busy machine
+
 Apply = Callable[[Cursor, Sequence[stock.Sale]], int]
 
 
@@ -80,7 +82,7 @@ class Delivery:
 
     def wait(self) -> None:
         """Until the stored offset is behind the last record that was sent."""
-        eventually(lambda: self.stored_offset() == self._sent, seconds=20)
+        eventually(lambda: self.stored_offset() == self._sent, seconds=60)
 
     def stored_offset(self) -> int | None:
         found = rows(self.database, "SELECT next_offset FROM consumer_offsets")
@@ -102,11 +104,11 @@ class Delivery:
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            eventually(lambda: errors or status.read().get("consumer") == "consuming", seconds=20)
+            eventually(lambda: errors or status.read().get("consumer") == "consuming", seconds=60)
             yield
         finally:
             stop.set()
-            thread.join(timeout=20)
+            thread.join(timeout=60)
         assert errors == []
         assert not thread.is_alive()
 
