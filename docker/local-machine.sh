@@ -6,7 +6,7 @@
 
 in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-port_is_free() { # port_is_free PORT: success if the port is free, else says who has it
+port_is_free() { # port_is_free PORT: success if the port is free, else prints which process uses it
   local holder
   in_use "$1" || return 0
   holder=$(lsof -nP -iTCP:"$1" -sTCP:LISTEN 2>/dev/null | awk 'NR == 2 {print $1 ", pid " $2}')
@@ -24,7 +24,7 @@ free_port_after() { # free_port_after PORT: the next free one
 }
 
 # Five free ports, below the range of outgoing connections: there, a client that calls a stopped server may be given the
-# server's own port. 20 apart, so that further instances find theirs beside the first.
+# server's own port. 20 apart, so that further instances find free ones near the first.
 choose_ports() {
   local port
   WALLET_PORT=$((20000 + RANDOM % 120 * 100)) && BALANCES_PORT=$((WALLET_PORT + 20)) MYSQL_PORT=$((WALLET_PORT + 40))
@@ -88,7 +88,7 @@ begin_kafka() { # begin_kafka PORT
 kafka_settings() { # kafka_settings PORT FOLDER
   cat docker/kafka-local.properties
   echo "listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT"
-  # A test's proxy may stand before the broker: clients go where it says it is.
+  # A test may put a proxy before the broker: clients connect to the advertised port.
   [ -z "${KAFKA_ADVERTISED_PORT:-}" ] || echo "advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_ADVERTISED_PORT"
   echo "controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT"
   echo "log.dirs=$2"
@@ -99,7 +99,7 @@ ready_kafka() { # asks for ApiVersions: the port takes connections before the br
     LC_ALL=C read -r -t 2 -n 1 -u 3)
 }
 
-# ---- what must be there: found, installed through apt where it may, or said what to type
+# ---- requirements: found, installed through apt if possible, or reported with the command to install them
 
 prepare() { # prepare LIST: all that is needed, with the Python packages of that list
   prepare_python "$1"
@@ -181,12 +181,12 @@ find_java() {
     JAVA=${home:+$home/bin/}java
     version=$("$JAVA" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
     [ "${version:-0}" -lt 17 ] || break
-    [ "$home" != "${JAVA_HOME:-none}" ] || info "JAVA_HOME=$JAVA_HOME has no Java 17 or newer: looking for another"
+    [ "$home" != "${JAVA_HOME:-none}" ] || info "JAVA_HOME=$JAVA_HOME has no Java 17 or newer: searching for another"
   done
   [ "${version:-0}" -ge 17 ]
 }
 
-install() { # install WHAT BREW APT...: the first of APT... that this release has; or says what to type
+install() { # install WHAT BREW APT...: the first of APT... that this release has, or prints what to type
   local what=$1 brew=$2 packages sudo=""
   shift 2
   command -v apt-get >/dev/null || die "$what is missing. Type: brew install $brew (or use your system's own packages)"

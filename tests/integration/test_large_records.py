@@ -7,10 +7,10 @@ import pytest
 from common.events import dead_letters
 from common.events.dead_letters import Parked
 from common.mysql import Database
+from tests.database_server import database_server
 from tests.integration import tables
 from tests.integration.following import consume, consumer_of
-from tests.integration.own_mysql import own_mysql
-from tests.integration.service import run_verb
+from tests.integration.service import run_command
 from tests.integration.tables import rows, value
 from tests.stand_ins import record
 
@@ -21,9 +21,9 @@ LARGE = b"\xff" * 700_000
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     """The database of Balances on a server that takes packets of 1 MiB."""
-    with own_mysql(tmp_path_factory.mktemp("mysql"), f"--max-allowed-packet={MEBIBYTE}") as port:
-        url = f"mysql://tests:tests@127.0.0.1:{port}/balances_test"
-        assert run_verb("balances", url, "migrate").returncode == 0
+    with database_server(tmp_path_factory.mktemp("mysql"), [f"--max-allowed-packet={MEBIBYTE}"]) as server:
+        url = server.url("tests", "balances_test")
+        assert run_command("balances", url, "migrate").returncode == 0
         yield url
 
 
@@ -54,10 +54,10 @@ def test_an_incomplete_record_is_never_reprocessed_and_says_where_the_complete_o
     with database.transaction() as cursor:
         dead_letters.park(cursor, [Parked(record(value=LARGE, topic="balances", offset=3), "a-topic-id", "too large")])
 
-    listed = run_verb("balances", url, "dead-letters", "list")
+    listed = run_command("balances", url, "dead-letters", "list")
     number = listed.stdout.split()[0]
-    shown = run_verb("balances", url, "dead-letters", "show", number)
-    retried = run_verb("balances", url, "dead-letters", "retry", number, "--force")
+    shown = run_command("balances", url, "dead-letters", "show", number)
+    retried = run_command("balances", url, "dead-letters", "retry", number, "--force")
 
     assert "[no sequence] [incomplete]  too large" in listed.stdout
     assert "size:      700000 bytes of value; only the first are stored, all are in Kafka" in shown.stdout

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.integration.service import NOWHERE, ROOT, Service, run_verb
+from tests.integration.service import NOWHERE, ROOT, Service, run_command
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.fixture(scope="module")
 def wallet(wallet_url, tmp_path_factory):
-    run_verb("wallet", wallet_url, "seed")
+    run_command("wallet", wallet_url, "seed")
     with _served("wallet", wallet_url, tmp_path_factory) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def balances(balances_url, tmp_path_factory):
-    run_verb("balances", balances_url, "seed")
+    run_command("balances", balances_url, "seed")
     with _served("balances", balances_url, tmp_path_factory) as service:
         yield service
 
@@ -47,7 +47,7 @@ def test_schemathesis_finds_nothing(name, request, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["wallet", "balances"])
-def test_the_description_is_served_as_it_stands_in_http(name, request):
+def test_a_description_is_served_as_it_is_in_http(name, request):
     service = request.getfixturevalue(name)
 
     served = requests.get(f"{service.url}/openapi.json", timeout=5)
@@ -57,6 +57,6 @@ def test_the_description_is_served_as_it_stands_in_http(name, request):
 
 
 def _served(name, database_url, tmp_path_factory):
-    # No broker: what these requests make stays here.
+    # Without a broker, nothing leaves the database of the test.
     environment = {"DATABASE_URL": database_url, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
     return Service(["-m", name], tmp_path_factory.mktemp(name) / "log", **environment)

@@ -7,7 +7,7 @@ import pytest
 
 from common.events.sequences import ROWS_AT_ONCE, Future, Table, WrongClock, describe, reset_future
 from common.mysql import CLOCK
-from tests.integration.service import run_verb
+from tests.integration.service import run_command
 from tests.integration.tables import execute, rows, value
 
 BALANCES = Table("balances", "account_id")
@@ -90,7 +90,7 @@ def test_each_service_has_the_command(request, service, insert, name):
         execute(database, "INSERT INTO clients (id, name, email) VALUES ('ana', 'Ana', 'ana@example.com')")
     execute(database, insert.format(f"{CLOCK} + {DAY} * 1000000"))
 
-    told = [run_verb(service, url, "reset-sequences", *options) for options in (["--dry-run"], [], [])]
+    told = [run_command(service, url, "reset-sequences", *options) for options in (["--dry-run"], [], [])]
 
     assert [each.returncode for each in told] == [0, 0, 0]
     found = rf"{name}: 1 sequences ahead of the clock, by up to \d+ s: "
@@ -100,7 +100,7 @@ def test_each_service_has_the_command(request, service, insert, name):
 
 
 def test_without_mysql_the_command_ends_with_a_sentence():
-    told = run_verb("wallet", "mysql://wallet:wallet@127.0.0.1:1/wallet", "reset-sequences")
+    told = run_command("wallet", "mysql://wallet:wallet@127.0.0.1:1/wallet", "reset-sequences")
 
     assert told.returncode == 1
     assert told.stderr.splitlines()[-1].startswith("MySQL is not available: ")
