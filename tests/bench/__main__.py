@@ -30,11 +30,13 @@ BENCHMARKS: dict[str, Benchmark] = {
 def main() -> None:
     options = _parser().parse_args()
     chosen = {name: BENCHMARKS[name] for name in options.only}
-    estimate = sum(each.estimate_seconds(options.runs, options.seconds) for each in chosen.values())
+    # A comparison prepares each run of each revision.
+    rounds, runs = (2 * options.runs, 1) if options.compare else (1, options.runs)
+    estimate = rounds * sum(each.estimate_seconds(runs, options.seconds) for each in chosen.values())
     described = machine.describe()
     for name, value in described.items():
         progress(f"{name}: {value}")
-    progress(f"{', '.join(chosen)}: about {_minutes(2 * estimate if options.compare else estimate)}")
+    progress(f"{', '.join(chosen)}: about {_minutes(estimate)}")
     found: list[Result] = []
     with compare.checked_out(options.compare) if options.compare else nullcontext() as folder:
         for name, benchmark in chosen.items():

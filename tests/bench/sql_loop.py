@@ -27,8 +27,8 @@ LOCK = (
 SAVE = (
     "UPDATE accounts SET balance = CASE id WHEN %s THEN %s ELSE %s END, sequence = %s WHERE id IN (%s, %s);"
     " INSERT INTO transactions (id, account_id_from, account_id_to, amount, created_at) VALUES (%s, %s, %s, 0.01, %s);"
-    " INSERT INTO outbox (topic, message_key, payload, sequence, event_id, request_id) VALUES"
-    " ('balances', %s, %s, %s, %s, %s), ('transactions', %s, %s, %s, %s, %s); COMMIT"
+    " INSERT INTO outbox (topic, message_key, payload, sequence, event_id, request_id, traceparent) VALUES"
+    " ('balances', %s, %s, %s, %s, %s, NULL), ('transactions', %s, %s, %s, %s, %s, NULL); COMMIT"
 )
 BALANCES = (
     '{"Name":"BalanceUpdated","Payload":{"account_id_from":"%s","account_id_to":"%s",'
