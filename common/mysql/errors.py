@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import pymysql
 
 DEADLOCK, LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED = 1213, 1205, 3572
+STATEMENT_BINLOG = 1665
+BINLOG_HINT = "binlog_format=STATEMENT excludes READ COMMITTED; SET GLOBAL binlog_format = ROW"
 ERROR_DURING_COMMIT = 1180
 # The same number as a full disk. Group replication: the transaction of another member was faster, and this one was
 # rolled back. The text has no translation, because common.mysql.session sets lc_messages.
@@ -38,6 +40,7 @@ READ_ONLY = frozenset(
         1047,  # node of a cluster that is not ready ("unknown command")
         1290,  # running with --read-only
         1792,  # read-only transaction
+        STATEMENT_BINLOG,
         1836,  # read-only mode
         1874,  # InnoDB is in read-only mode
         1881,  # InnoDB is in recovery mode
@@ -109,6 +112,8 @@ def translated(error: BaseException) -> BaseException:
     code = code_of(error)
     if code in CONFLICTS or (code == ERROR_DURING_COMMIT and DEADLOCK_DURING_COMMIT in str(error)):
         return Conflict(str(error))
+    if code == STATEMENT_BINLOG:
+        return DatabaseUnavailable(f"{BINLOG_HINT}: {error}")
     if code in OUTAGES:
         return DatabaseUnavailable(str(error))
     return error

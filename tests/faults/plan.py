@@ -52,6 +52,9 @@ class Plan(NamedTuple):
     def cast(self):
         return [name(kind, each) for kind, number in self._numbers() for each in range(number)]
 
+    def without(self, kind):
+        return self._replace(faults=[fault for fault in self.faults if fault.kind != kind])
+
     def _numbers(self):
         return ("wallet", self.wallets), ("balances", self.balances)
 

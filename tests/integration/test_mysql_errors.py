@@ -42,7 +42,7 @@ UPDATE = "UPDATE t SET n = n + 1 WHERE id = 1"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with database_server(tmp_path_factory.mktemp("errors")) as server:
+    with database_server(tmp_path_factory.mktemp("errors"), ["--log-bin=binlog", "--server-id=1"]) as server:
         server.execute(
             "USE wallet_test",
             "CREATE TABLE t (id INT PRIMARY KEY, n TINYINT NOT NULL, s VARCHAR(5), CHECK (n >= 0)) ENGINE = InnoDB",
@@ -177,6 +177,20 @@ def test_read_only(server: DatabaseServer, database: Database) -> None:
         if not server.mariadb:
             server.execute("SET GLOBAL super_read_only = 0")
         server.execute("SET GLOBAL read_only = 0")
+
+
+def test_a_binary_log_of_statements(server: DatabaseServer, database: Database) -> None:
+    ((before,),) = server.execute("SELECT @@GLOBAL.binlog_format")
+    server.execute("SET GLOBAL binlog_format = 'STATEMENT'")
+    try:
+        situation = "binlog_format = STATEMENT, which READ COMMITTED does not allow"
+        check(server, situation, lambda: run(database, UPDATE))
+        with pytest.raises(DatabaseUnavailable, match="SET GLOBAL binlog_format = ROW"):
+            run(database, UPDATE)
+    finally:
+        server.execute(f"SET GLOBAL binlog_format = '{before}'")
+
+    run(database, UPDATE)
 
 
 def test_a_schema_that_is_read_only(server: DatabaseServer, database: Database) -> None:

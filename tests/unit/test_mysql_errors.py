@@ -18,6 +18,7 @@ PROVOKED = [
     ("read_only", 1290, 1290, DatabaseUnavailable),
     ("read_only was set between a statement and its COMMIT", 1290, 1290, DatabaseUnavailable),
     ("super_read_only", 1290, None, DatabaseUnavailable),
+    ("binlog_format = STATEMENT, which READ COMMITTED does not allow", 1665, 1665, DatabaseUnavailable),
     ("transaction is read-only", 1792, 1792, DatabaseUnavailable),
     ("schema is read-only", 3989, None, DatabaseUnavailable),
     ("innodb_read_only *", 1015, 1036, DatabaseUnavailable),
