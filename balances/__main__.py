@@ -31,9 +31,9 @@ def main(topics: Sequence[str] = TOPICS) -> None:
     )
 
     def service(first: bool) -> tuple[Any, list[Worker]]:
-        from balances.metrics import metered  # after the fork, see common.metrics
+        from balances.metrics import metrics_middleware  # after the fork, see common.metrics
 
-        app = metered(create_app(database, status, settings.token), database, status)
+        app = metrics_middleware(create_app(database, status, settings.token), database, status)
         return app, [Worker("consumer", consume, status)] if first else []
 
     with shared_metrics(settings.http_processes):

@@ -7,14 +7,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bottle import Bottle, HTTPResponse, request
+from bottle import HTTPResponse, request
 
 from balances import projection, readiness
 from balances.projection import Row
 from common.documents import serve_documents
-from common.json_api import BadRequest, json_app, json_line, number, page, query, rfc3339, serve_health
+from common.http_request import BadRequest, page, query
+from common.http_server import THREADS
+from common.json_api import JsonApp, serve_health
+from common.json_text import json_line, number, rfc3339
 from common.mysql import Database
-from common.runner import THREADS
 from common.status import Status
 
 PAGE = Path(__file__).with_name("page")
@@ -43,9 +45,9 @@ class NotAppliedYet(Exception):
 STATUS_BY_ERROR: dict[type[Exception], int] = {BalanceNotFound: 404, NotAppliedYet: 503}
 
 
-def create_app(database: Database, status: Status, token: str = "") -> Bottle:
+def create_app(database: Database, status: Status, token: str = "") -> JsonApp:
     """The app; `status` is the consumer's."""
-    app = json_app(STATUS_BY_ERROR, token)
+    app = JsonApp(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
     fresh = FreshBalances(database)

@@ -19,7 +19,7 @@ from common.events.dead_letters import (
     NoSequence,
     UnreadableRecord,
 )
-from common.json_api import number, rfc3339
+from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database, read_clock, repeat_on_conflict
 from common.ops import add_command, open_database, printable
 

@@ -4,21 +4,21 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from bottle import Bottle
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from balances import readiness
 from common import metrics
 from common.events.dead_letters import COUNTED
+from common.json_api import JsonApp
 from common.metrics import Labels, counter, gauge, gauges
 from common.mysql import Database, DatabaseUnavailable
 from common.status import Status
 
 
-def metered(app: Bottle, database: Database, status: Status) -> Callable[..., Any]:
+def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Callable[..., Any]:
     """Count the requests of the app, and serve all metrics of Balances at /metrics."""
-    return metrics.metered(app, CollectorRegistry(), partial(collect, database, status))
+    return metrics.metrics_middleware(app, CollectorRegistry(), partial(collect, database, status))
 
 
 def collect(database: Database, status: Status) -> list[Metric]:

@@ -1,8 +1,10 @@
-"""Who gets in: whoever bears the token, where one is asked for, and no page of another site."""
+"""Who may use the API: bearer authentication where a token is set, and no request of another site's page."""
 
 import hmac
 import logging
 import re
+from collections.abc import Callable
+from typing import Any
 
 from bottle import request
 
@@ -12,54 +14,68 @@ log = logging.getLogger("access")
 
 
 class Unauthorized(Exception):
-    def __init__(self):
-        super().__init__("a bearer token is asked for, and this request has none or another one")
+    def __init__(self) -> None:
+        super().__init__("the Authorization header must contain the service's bearer token")
 
 
 class CrossSite(Exception):
-    def __init__(self):
-        super().__init__("a page of another site may not do this")
+    def __init__(self) -> None:
+        super().__init__("a page of another site must not send this request")
 
 
-def token(name):
-    """The token that the environment asks for, "" for none; the log says which of the two."""
+def token(name: str) -> str:
+    """The token in the environment variable of that name, "" for none. Log which of the two."""
     value = environment.text(name, "")
     if not re.fullmatch(r"[\x21-\x7e]*", value):
         raise environment.ConfigurationError(
-            name, "must have only visible ASCII characters: a header cannot carry others"
+            name, "must contain only visible ASCII characters: a header carries no others"
         )
-    log.info(f"asks for the bearer token of {name}" if value else f"open to everybody: {name} is not set")
+    if value:
+        log.info("bearer authentication enabled", extra={"variable": name})
+    else:
+        log.info("authentication disabled: the variable is not set", extra={"variable": name})
     return value
 
 
-class Guard:
-    """Bottle's plugin that asks for the token on every route but those marked `open_to_all=True`."""
+class BearerAuthentication:
+    """Bottle plugin that requires the token on every route, except those registered with `public=True`."""
 
-    def __init__(self, token):
+    def __init__(self, token: str) -> None:
         self._token = token.encode("ascii")
 
-    def apply(self, route, context):
-        if context.config.get("open_to_all"):
+    def apply(self, route: Callable[..., Any], context: Any) -> Callable[..., Any]:
+        if context.config.get("public"):
             return route
 
-        def guarded(*args, **kwargs):
+        def authenticated(*args: Any, **kwargs: Any) -> Any:
             scheme, _, given = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-            # In constant time: an answer that comes sooner must not tell how much of a guess was right.
+            # In constant time: the duration of a comparison must not show how much of a guess was right.
             if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), self._token):
                 raise Unauthorized
             return route(*args, **kwargs)
 
-        return guarded
+        return authenticated
 
 
-def refuse_other_sites():
-    """Raise CrossSite for what a page of another site sends: a browser sends its forms anywhere, CORS or not."""
-    headers = request.environ  # as they came: Bottle's get_header fails at bytes that are not UTF-8
+def csrf_protection(route: Callable[..., Any]) -> Callable[..., Any]:
+    """Bottle plugin for a route that changes something: refuse what a page of another site sends.
+
+    A browser sends the forms of any page to any site, whatever CORS allows.
+    """
+
+    def protected(*args: Any, **kwargs: Any) -> Any:
+        if not _is_same_site():
+            raise CrossSite
+        return route(*args, **kwargs)
+
+    return protected
+
+
+def _is_same_site() -> bool:
+    headers = request.environ  # unchanged: Bottle's get_header fails on bytes that are not UTF-8
     site = headers.get("HTTP_SEC_FETCH_SITE")
-    if site is None:  # an older browser tells only the page's origin; what is no browser tells neither
-        origin = headers.get("HTTP_ORIGIN")
-        same = origin is None or origin.partition("://")[2] == headers.get("HTTP_HOST")
-    else:
-        same = site in ("same-origin", "none")
-    if not same:
-        raise CrossSite
+    if site is not None:
+        return site in ("same-origin", "none")
+    # An older browser sends only Origin. A program that is no browser sends neither header.
+    origin = headers.get("HTTP_ORIGIN")
+    return origin is None or origin.partition("://")[2] == headers.get("HTTP_HOST")

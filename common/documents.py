@@ -3,7 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from bottle import Bottle, HTTPError, HTTPResponse, request
+from bottle import HTTPError, HTTPResponse, request
+
+from common.json_api import JsonApp
 
 SHARED_FILES = Path(__file__).with_name("page")
 
@@ -20,7 +22,7 @@ _POLICY = (
 )
 
 
-def serve_documents(app: Bottle, folder: Path, description: Path) -> None:
+def serve_documents(app: JsonApp, folder: Path, description: Path) -> None:
     """Serve `folder`/index.html at /, its other files and the shared ones at /static/NAME, and /openapi.json.
 
     A project without `folder` has no page. The page and its files are public, as they hold no data: the page asks for
@@ -37,9 +39,9 @@ def serve_documents(app: Bottle, folder: Path, description: Path) -> None:
     openapi = description.read_bytes()
 
     if page:
-        app.get("/", callback=page.response, open_to_all=True)
+        app.get("/", public=True)(page.response)
 
-        @app.get("/static/<name>", open_to_all=True)
+        @app.get("/static/<name>", public=True)
         def get_file(name: str) -> HTTPResponse:
             if name not in files:
                 raise HTTPError(404, f"Not found: /static/{name}")

@@ -11,32 +11,33 @@ from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from bottle import Bottle, HTTPResponse
+from bottle import HTTPResponse
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from common.json_api import JsonApp
 from common.shared_metrics import FOLDER_VARIABLE
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
-NO_ROUTE = ("", "none")  # what found no route is counted together: clients choose the paths
+NO_ROUTE = ("", "none")  # one series for all paths without a route, because clients choose the paths
 
 Labels = tuple[str, ...]
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # one series more for each, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each counter, without use here
 
 
-def metered(
-    app: Bottle,
+def metrics_middleware(
+    app: JsonApp,
     registry: CollectorRegistry,
     collect: Callable[[], Iterable[Metric]],
     observe: Callable[[str, str, str, str], object] = lambda method, route, status, outcome: None,
 ) -> Callable[..., Any]:
-    """The Bottle app with its requests counted, and reported at /metrics.
+    """Count the requests of the app, and serve all metrics at /metrics.
 
-    `collect()` gives the service's own metric families at each scrape. `observe(method, route, status, outcome)` is
-    called after each request; the outcome is what a route left in its `environ`, as the name of a refusal, or "".
+    `collect()` returns the service's own metric families at each scrape. `observe(method, route, status, outcome)` is
+    called after each request. The outcome is what the route stored in `environ`: the name of a refusal, or "".
     """
     requests = Counter(
         "http_requests", "Requests by route and status.", ("method", "route", "status"), registry=registry
@@ -45,7 +46,7 @@ def metered(
         "http_request_duration_seconds", "Seconds to answer.", ("method", "route"), registry=registry, buckets=BUCKETS
     )
 
-    @app.get("/metrics")  # type: ignore[untyped-decorator]
+    @app.get("/metrics")
     def metrics() -> HTTPResponse:
         families = [*_of_all_processes(registry).collect(), *collect()]
         page = generate_latest(SimpleNamespace(collect=lambda: families))
@@ -57,7 +58,7 @@ def metered(
 
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
             nonlocal answered
-            answered = status[:3]  # only here for sure: Bottle's hooks see a 200 where an error is unhandled
+            answered = status[:3]  # Bottle's hooks see 200 where an error is unhandled
             return start_response(status, headers, exc_info)
 
         try:
@@ -74,7 +75,7 @@ def metered(
 
 
 def gauge(name: str, documentation: str, value: float | None) -> Metric:
-    """A metric family of one number; of none where it is unknown."""
+    """A metric family of one value, or of none if the value is unknown."""
     return gauges(name, documentation, (), {} if value is None else {(): value})
 
 

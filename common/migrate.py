@@ -22,8 +22,8 @@ from functools import partial
 from pathlib import Path
 
 from common import environment, mysql_session, mysql_url
-from common.mysql import Connection, Database
-from common.mysql_errors import DatabaseUnavailable, code_of, own_errors
+from common.mysql import Connection, Database, DatabaseUnavailable, own_errors
+from common.mysql_errors import code_of
 
 RETRY_SECONDS = 1
 PROGRESS_SECONDS = 5

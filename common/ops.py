@@ -14,8 +14,7 @@ import pymysql
 from common import environment
 from common.listening import own_url
 from common.log import configure
-from common.mysql import Cursor, Database
-from common.mysql_errors import DatabaseUnavailable
+from common.mysql import Cursor, Database, DatabaseUnavailable
 from common.service_client import ServiceClient, UpstreamError
 
 EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong arguments"

@@ -31,9 +31,9 @@ def main() -> None:
     )
 
     def service(first: bool) -> tuple[Any, list[Worker]]:
-        from wallet.metrics import metered  # after the fork, see common.metrics
+        from wallet.metrics import metrics_middleware  # after the fork, see common.metrics
 
-        app = metered(create_app(database, status, wakeup.notify, settings.token), database, status)
+        app = metrics_middleware(create_app(database, status, wakeup.notify, settings.token), database, status)
         return app, [Worker("relay", relay.run, status)] if first else []
 
     with shared_metrics(settings.http_processes):

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from bottle import Bottle, HTTPResponse
+from bottle import HTTPResponse
 
+from common.access import csrf_protection
 from common.documents import serve_documents
 from common.events.idempotency import KeyReused, StillInProgress
-from common.json_api import BadRequest, json_app, json_object, number, page, rfc3339, serve_health
+from common.http_request import BadRequest, json_object, page
+from common.json_api import JsonApp, serve_health
+from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database
 from common.status import Status
 from wallet import readiness, use_cases
@@ -55,9 +58,9 @@ DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "wallet.openapi.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def create_app(database: Database, status: Status, committed: Callable[[], None], token: str = "") -> Bottle:
+def create_app(database: Database, status: Status, committed: Callable[[], None], token: str = "") -> JsonApp:
     """The app; `status` is the relay's, `committed()` is called after each commit that may have added an event."""
-    app = json_app(STATUS_BY_ERROR, token)
+    app = JsonApp(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
     _add_commands(app, database, committed)
@@ -65,8 +68,8 @@ def create_app(database: Database, status: Status, committed: Callable[[], None]
     return app
 
 
-def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]) -> None:
-    @app.post("/clients")
+def _add_commands(app: JsonApp, database: Database, committed: Callable[[], None]) -> None:
+    @app.post("/clients", apply=csrf_protection)
     def create_client() -> HTTPResponse:
         fields = json_object()
         name, email = _text(fields, "name", ""), _text(fields, "email", "")
@@ -78,7 +81,7 @@ def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]
             "/clients/",
         )
 
-    @app.post("/accounts")
+    @app.post("/accounts", apply=csrf_protection)
     def create_account() -> HTTPResponse:
         client_id = _text(json_object(), "client_id")
         account_id, now = _new_id(), _now()
@@ -91,7 +94,7 @@ def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]
         committed()
         return response
 
-    @app.post("/transactions")
+    @app.post("/transactions", apply=csrf_protection)
     def create_transaction() -> HTTPResponse:
         fields = json_object()
         source, target = _text(fields, "account_id_from"), _text(fields, "account_id_to")
@@ -107,7 +110,7 @@ def _add_commands(app: Bottle, database: Database, committed: Callable[[], None]
         return response
 
 
-def _add_queries(app: Bottle, database: Database) -> None:
+def _add_queries(app: JsonApp, database: Database) -> None:
     @app.get("/clients/<client_id:id>")
     def get_client(client_id: str) -> dict[str, Any]:
         client = database.read(_client, client_id)

@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 from bottle import HTTPResponse, request
 
 from common.events.idempotency import Key, Response
-from common.json_api import BadRequest, json_line
+from common.http_request import BadRequest
+from common.json_text import json_line
 from common.mysql import Database, repeat_on_conflict
 from wallet.domain import ClocksDiffer
 from wallet.unit_of_work import UnitOfWork, unit_of_work

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.events import outbox
-from common.json_api import number, to_json
+from common.json_text import number, to_json
 from wallet.domain import AccountCreated, BalanceAnnounced, BalanceUpdated, Event, TransactionCreated
 
 # The topic and the field that is the key: events of one key keep their order.

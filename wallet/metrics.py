@@ -4,18 +4,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bottle import Bottle
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import Metric
 
 from common import metrics
 from common.events.outbox import Outbox
+from common.json_api import JsonApp
 from common.metrics import gauge
 from common.mysql import Cursor, Database, DatabaseUnavailable
 from common.status import Status
 
 
-def metered(app: Bottle, database: Database, status: Status) -> Callable[..., Any]:
+def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Callable[..., Any]:
     """Count the requests and transfers of the app, and serve all metrics of Wallet at /metrics."""
     registry = CollectorRegistry()
     transfers = Counter("wallet_transfers", "Transfers requested, by outcome.", ("outcome",), registry=registry)
@@ -26,7 +26,7 @@ def metered(app: Bottle, database: Database, status: Status) -> Callable[..., An
         if (method, route) == ("POST", "/transactions"):
             transfers.labels(outcome or ("done" if status_code == "201" else "failed")).inc()
 
-    return metrics.metered(app, registry, partial(collect, database, status), observe)
+    return metrics.metrics_middleware(app, registry, partial(collect, database, status), observe)
 
 
 def collect(database: Database, status: Status) -> list[Metric]:

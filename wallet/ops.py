@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common import migrate
 from common.events import known_server, sequences
-from common.mysql_errors import DatabaseUnavailable
+from common.mysql import DatabaseUnavailable
 from common.ops import add_command, new_parser, open_database, print_status, read_now, run_command
 from wallet.announce import announce_accounts
 from wallet.domain import AccountNotFound, ClocksDiffer, SequenceFromTheFuture

@@ -11,9 +11,8 @@ from balances.reconcile.compare import compare
 from balances.reconcile.sources import Balances, Wallet
 from common import environment
 from common.events import offsets
-from common.json_api import to_json
-from common.mysql import Database
-from common.mysql_errors import DatabaseUnavailable
+from common.json_text import to_json
+from common.mysql import Database, DatabaseUnavailable
 from common.ops import add_command, local_service, open_database, printable, read_now
 from common.service_client import ServiceClient, UpstreamError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from common.json_api import number
+from common.json_text import number
 
 LISTED = 20  # differences in the sentences; JSON has all of them
 

@@ -8,8 +8,10 @@ from typing import Any
 import waitress.server
 from bottle import HTTPResponse
 
+from common.access import csrf_protection
 from common.documents import serve_documents
-from common.json_api import json_app, json_object, page, serve_health
+from common.http_request import json_object, page
+from common.json_api import JsonApp, serve_health
 
 STATES: dict[str, dict[str, Any]] = {
     "wallet": {"relay": "leader", "outbox_rows": 0, "announce_required": False},
@@ -34,13 +36,13 @@ class PagedService:
         self.transfers: list[dict[str, Any]] = []
         self.refusals: list[HTTPResponse] = []  # the next responses to POST /transactions; the rest are 201
         self._field, self._id = LISTS[name]
-        app: Any = json_app({})
+        app: Any = JsonApp({})
         root = Path(__file__).parents[2]
         serve_documents(app, root / name / "page", root / "http" / f"{name}.openapi.json")
         serve_health(app, lambda: (200 if self.facts["status"] == "ready" else 503, self.facts))
         app.get(f"/{self._field}")(self._list)
         app.get(f"/{self._field}/<item_id:id>")(self._find)
-        app.post("/transactions")(self._transfer)
+        app.post("/transactions", apply=csrf_protection)(self._transfer)
         self._server = waitress.server.create_server(app, host="127.0.0.1", port=0)
         self.url = f"http://127.0.0.1:{self._server.effective_port}"
         threading.Thread(target=self._server.run, daemon=True).start()

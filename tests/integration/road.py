@@ -13,7 +13,7 @@ from balances.messages import TOPICS
 from common.events import consumer
 from common.events.consumer import Group
 from common.events.relay import relay_batch
-from common.json_api import logged
+from common.request_log import request_logging_middleware
 from common.status import Status
 from tests.integration.following import balances_of
 from wallet.messages import TOPICS as WALLET_TOPICS
@@ -94,7 +94,7 @@ def _thread(work, *arguments, **named):
 
 @contextmanager
 def _served(app):
-    server = create_server(logged(app), host="127.0.0.1", port=0, threads=8)
+    server = create_server(request_logging_middleware(app), host="127.0.0.1", port=0, threads=8)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -59,19 +59,19 @@ class Service:
             return False
 
     def stop(self, number=signal.SIGTERM):
-        """Ask it to end; give its exit code and the seconds that it took."""
+        """Ask it to end; return its exit code and the seconds that it took."""
         started = time.monotonic()
         self.process.send_signal(number)
         return self.process.wait(timeout=20), time.monotonic() - started
 
     def lines(self, message):
-        """What the log says under that message: one dict a line."""
+        """The lines of the log with that message, each as a dict."""
         lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
         return [line for line in lines if line["message"] == message]
 
 
 def run_command(service, database_url, *arguments):
-    """`entrypoint.sh SERVICE VERB`, awaited; give the finished process with its output."""
+    """Run `entrypoint.sh SERVICE COMMAND`; return the finished process with its output."""
     return subprocess.run(
         [sys.executable, "-m", f"{service}.ops", *arguments],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Who gets in: with a token in the environment, only who bears it; the pages ask for it."""
+"""Bearer authentication: with a token in the environment, every route but the public ones requires it."""
 
 import pytest
 import requests
@@ -9,7 +9,7 @@ from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute
 
 TOKEN = "correct-horse/7+="
-GUARDED = {
+AUTHENTICATED = {
     "wallet": [
         ("GET", "/accounts"),
         ("GET", "/accounts/ana"),
@@ -23,7 +23,7 @@ GUARDED = {
     ],
     "balances": [("GET", "/balances"), ("GET", "/balances/ana"), ("GET", "/metrics"), ("GET", "/openapi.json")],
 }
-ROUTES = [(name, *route) for name, routes in GUARDED.items() for route in routes]
+ROUTES = [(name, *route) for name, routes in AUTHENTICATED.items() for route in routes]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def ask(service, method, path, authorization=None):
 
 
 @pytest.mark.parametrize(("name", "method", "path"), ROUTES)
-def test_without_the_token_nobody_gets_in(services, name, method, path):
+def test_without_the_token_a_request_is_refused(services, name, method, path):
     answer = ask(services[name], method, path)
 
     assert answer.status_code == 401
@@ -60,7 +60,7 @@ def test_without_the_token_nobody_gets_in(services, name, method, path):
 
 
 @pytest.mark.parametrize(("name", "method", "path"), ROUTES)
-def test_with_the_token_all_is_as_without_one(services, name, method, path):
+def test_with_the_token_a_request_is_authenticated(services, name, method, path):
     assert ask(services[name], method, path, f"Bearer {TOKEN}").status_code != 401
 
 
@@ -89,7 +89,7 @@ def test_the_schemes_name_may_be_written_in_any_case(services):
 
 @pytest.mark.parametrize("name", ["wallet", "balances"])
 @pytest.mark.parametrize("path", ["/", "/static/page.css", "/health", "/ready"])
-def test_the_page_and_the_states_are_open_to_everybody(services, name, path):
+def test_the_page_health_and_readiness_are_public(services, name, path):
     assert ask(services[name], "GET", path).status_code in (200, 503)
 
 
@@ -98,17 +98,17 @@ def test_the_token_is_nowhere_in_the_log(services):
 
     log = services["wallet"].log.read_text()
 
-    assert "asks for the bearer token of WALLET_TOKEN" in log
+    assert "bearer authentication enabled" in log
     assert "horse" not in log
 
 
-def test_a_service_without_a_token_says_so_once(wallet_url, tmp_path):
+def test_a_service_without_a_token_logs_once_that_authentication_is_disabled(wallet_url, tmp_path):
     with Service(
         ["-m", "wallet"], tmp_path / "log", DATABASE_URL=wallet_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE
     ) as wallet:
         assert ask(wallet, "GET", "/accounts").status_code == 200
 
-    assert (tmp_path / "log").read_text().count("open to everybody: WALLET_TOKEN is not set") == 1
+    assert (tmp_path / "log").read_text().count("authentication disabled: the variable is not set") == 1
 
 
 # ---- in the browser
@@ -153,7 +153,7 @@ def test_a_page_asks_for_the_token_and_keeps_it_while_its_window_is_open(service
     assert not window.visible("#token")
 
 
-def test_the_page_of_balances_says_that_kafka_is_down_and_shows_what_is_known(services, window, ana):
+def test_the_page_of_balances_shows_that_kafka_is_down_and_the_known_balances(services, window, ana):
     window.open(services["balances"].url)
     window.run(f"sessionStorage.setItem('token', {TOKEN!r})")
 

@@ -12,7 +12,7 @@ import requests
 from balances import projection
 from balances.api import WAIT_SECONDS, WAITING_THREADS
 from balances.messages import Balance
-from common.runner import THREADS
+from common.http_server import THREADS
 from tests.integration.service import NOWHERE, Service
 
 NOON = datetime(2026, 11, 22, 12, 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.json_api import logged
+from common.request_log import request_logging_middleware
 from common.status import Status
 from tests.integration.tables import execute, value
 from wallet.api import create_app
@@ -72,7 +72,7 @@ def database(wallet_database):
 
 @pytest.fixture
 def ask(database):
-    return asker(logged(create_app(database, Status(), committed=lambda: None)))
+    return asker(request_logging_middleware(create_app(database, Status(), committed=lambda: None)))
 
 
 @given(path=st.sampled_from(sorted(TABLES)), body=BODIES, key=KEYS)

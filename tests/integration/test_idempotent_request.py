@@ -8,7 +8,7 @@ import pytest
 from bottle import request
 
 from common.events.idempotency import KeyReused
-from common.json_api import BadRequest
+from common.http_request import BadRequest
 from common.mysql import Conflict
 from tests.integration.tables import value
 from wallet.domain import AccountCreated, ClocksDiffer, InvalidClient

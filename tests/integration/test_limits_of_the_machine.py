@@ -15,6 +15,15 @@ from common.listening import listen, own_url
 from tests.integration.service import NOWHERE, ROOT, Service
 
 FEW_FILES = 256  # what macOS gives
+FILLS_ITS_OUTPUT = """
+import os
+os.set_blocking(1, False)
+try:
+    while True:
+        os.write(1, bytes(4096))
+except BlockingIOError:
+    os.set_blocking(1, True)
+"""
 SERVES_AND_HANGS = """
 import logging, threading
 from common import runner
@@ -134,7 +143,7 @@ def test_too_few_files_end_the_start_with_one_line(tmp_path):
     ended = run(f"{start}; from common.connections import connection_limit; connection_limit()")
 
     assert ended.returncode == 1
-    assert ended.stderr == "the limit of open files is 64; at least 128 are needed: ulimit -n 1024\n"
+    assert ended.stderr == "the limit of open files is 64; the minimum is 128. Raise it: ulimit -n 1024\n"
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -170,6 +179,18 @@ def test_the_number_of_dropped_lines_is_reported_when_somebody_reads_again(walle
 
     assert report["message"] == "log lines were dropped"
     assert report["lines"] > 100
+
+
+def test_the_watchdog_ends_a_process_whose_worker_is_stuck_though_nobody_reads_its_log(tmp_path):
+    reading, writing = os.pipe()
+    program = SERVES_AND_HANGS.format(hang="runner.STUCK_SECONDS = 1; threading.Event().wait()")
+    service = Service(["-c", FILLS_ITS_OUTPUT + program], tmp_path / "log", output=writing)
+    os.close(writing)
+    with service:
+        code = service.process.wait(timeout=20)
+    os.close(reading)
+
+    assert code == 1
 
 
 HANGS = {

@@ -1,4 +1,4 @@
-"""What /metrics says, held against what happened."""
+"""What /metrics reports, compared with what happened."""
 
 import json
 from datetime import datetime
@@ -29,13 +29,15 @@ def wallet(wallet_url, wallet_database, tmp_path):
         yield service
 
 
-def test_each_process_tells_what_all_of_them_counted(wallet):
+def test_each_process_reports_what_all_of_them_counted(wallet):
     for _ in range(40):
         requests.get(f"{wallet.url}/accounts/a", timeout=5)
 
-    told = [scraped(wallet.url)["http_requests_total", "GET", "/accounts/<account_id:id>", "200"] for _ in range(10)]
+    reported = [
+        scraped(wallet.url)["http_requests_total", "GET", "/accounts/<account_id:id>", "200"] for _ in range(10)
+    ]
 
-    assert told == [40] * 10
+    assert reported == [40] * 10
 
 
 def test_the_processes_share_their_metrics_in_a_folder_that_goes_with_them(wallet_url, tmp_path):
@@ -59,8 +61,8 @@ def test_transfers_are_counted_by_what_became_of_them(wallet):
     transfer(wallet, "a", "nobody", 1)
     transfer(wallet, "a", "b", "ten")
 
-    told = scraped(wallet.url)
-    outcomes = {outcome[0]: number for (name, *outcome), number in told.items() if name == "wallet_transfers_total"}
+    reported = scraped(wallet.url)
+    outcomes = {outcome[0]: number for (name, *outcome), number in reported.items() if name == "wallet_transfers_total"}
     assert outcomes == {
         "done": 1,
         "replayed": 1,
@@ -83,10 +85,10 @@ def test_an_outage_of_kafka_is_seen_in_the_outbox(wallet):
 def test_without_mysql_the_page_still_answers(tmp_path):
     environment = {"DATABASE_URL": "mysql://nobody:nothing@127.0.0.1:1/none", "KAFKA_BOOTSTRAP_SERVERS": NOWHERE}
     with Service(["-m", "wallet"], tmp_path / "wallet.log", **environment) as service:
-        told = scraped(service.url)
+        reported = scraped(service.url)
 
-    assert told["mysql_up",] == 0
-    assert ("wallet_outbox_rows",) not in told
+    assert reported["mysql_up",] == 0
+    assert ("wallet_outbox_rows",) not in reported
 
 
 def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database, topic, send):
@@ -100,13 +102,13 @@ def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database,
         consume(worker, 1)
         worker.maintain()
 
-        told = {name: value for name, value in told_of(status, balances_database).items() if topic not in name}
+        reported = {name: value for name, value in reported_by(status, balances_database).items() if topic not in name}
 
-    assert told["balances_events_total", "applied"] == 4
-    assert told["balances_events_total", "parked"] == 1
-    assert told["balances_stale_total",] == 1
-    assert told["balances_dead_letters",] == 1
-    assert told["balances_partitions_consumed",] == told["balances_partitions",] == 1
+    assert reported["balances_events_total", "applied"] == 4
+    assert reported["balances_events_total", "parked"] == 1
+    assert reported["balances_stale_total",] == 1
+    assert reported["balances_dead_letters",] == 1
+    assert reported["balances_partitions_consumed",] == reported["balances_partitions",] == 1
 
 
 def test_every_stale_row_of_a_large_batch_is_counted(balances_database):
@@ -121,7 +123,7 @@ def test_every_stale_row_of_a_large_batch_is_counted(balances_database):
     assert (first, again) == (0, 10_000)
 
 
-def test_stale_rows_are_told_from_new_and_changed_ones_within_a_batch(kafka, balances_database, topic, send):
+def test_stale_rows_are_distinguished_from_new_and_changed_ones_within_a_batch(kafka, balances_database, topic, send):
     for account in ("known", "ahead"):
         execute(balances_database, "INSERT INTO balances (account_id, balance, sequence) VALUES (%s, 1, 50)", account)
     for account, sequence in (("new", 60), ("known", 60), ("ahead", 40)):
@@ -132,16 +134,16 @@ def test_stale_rows_are_told_from_new_and_changed_ones_within_a_batch(kafka, bal
         consume(worker, 3)
         worker.maintain()
 
-    assert told_of(status, balances_database)["balances_stale_total",] == 1
+    assert reported_by(status, balances_database)["balances_stale_total",] == 1
 
 
-def test_lag_is_told_in_records_and_in_seconds(kafka, balances_database, topic, send):
+def test_lag_is_reported_in_records_and_in_seconds(kafka, balances_database, topic, send):
     status = Status()
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         eventually(
             lambda: (
-                (worker.maintain(), told_of(status, balances_database))[1].get(("balances_lag_seconds", "0", topic))
+                (worker.maintain(), reported_by(status, balances_database))[1].get(("balances_lag_seconds", "0", topic))
                 == 0
             )
         )
@@ -150,15 +152,17 @@ def test_lag_is_told_in_records_and_in_seconds(kafka, balances_database, topic, 
 
         def behind():
             worker.maintain()  # without reading
-            told = told_of(status, balances_database)
-            return told["balances_lag_records", "0", topic] == 3 and told["balances_lag_seconds", "0", topic] > 0.1
+            reported = reported_by(status, balances_database)
+            return (
+                reported["balances_lag_records", "0", topic] == 3 and reported["balances_lag_seconds", "0", topic] > 0.1
+            )
 
         eventually(behind)
         consume(worker, 3)
         worker.maintain()
 
-    told = told_of(status, balances_database)
-    assert told["balances_lag_records", "0", topic] == told["balances_lag_seconds", "0", topic] == 0
+    reported = reported_by(status, balances_database)
+    assert reported["balances_lag_records", "0", topic] == reported["balances_lag_seconds", "0", topic] == 0
 
 
 def transfer(wallet, source, target, amount, **options):
@@ -177,7 +181,7 @@ def scraped(url):
     return flat(text_string_to_metric_families(page.text))
 
 
-def told_of(status, database):
+def reported_by(status, database):
     return flat(balances.metrics.collect(database, status))
 
 

@@ -12,8 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from common import migrate
-from common.mysql import Database
-from common.mysql_errors import DatabaseUnavailable
+from common.mysql import Database, DatabaseUnavailable
 from tests.eventually import eventually
 from tests.integration import tables
 from tests.integration.service import ROOT, run_command

@@ -8,7 +8,7 @@ import pytest
 from axe_core_python.base import AXE_SCRIPT
 from bottle import HTTPResponse
 
-from common.json_api import problem
+from common.json_text import problem
 from tests import browser
 from tests.eventually import eventually
 from tests.integration.paged_service import PagedService, account, balance

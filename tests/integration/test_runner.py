@@ -1,4 +1,4 @@
-"""How a service ends, and how several processes of one stand together: real processes, real signals."""
+"""How a service ends, and how its processes depend on each other: real processes, real signals."""
 
 import os
 import signal

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from common.events.idempotency import IdempotencyKeys, Key
-from common.json_api import BODY_BYTES
-from common.runner import HEADER_BYTES, READ_BODY_BYTES
+from common.http_request import BODY_BYTES
+from common.http_server import HEADER_BYTES, READ_BODY_BYTES
 from common.version import VERSION
 from tests.eventually import eventually
 from tests.integration.service import NOWHERE, Service

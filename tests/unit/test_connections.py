@@ -1,8 +1,11 @@
-"""Which connections are closed to make room: those whose client keeps the service waiting."""
+"""Which connections are closed: those whose client keeps the service waiting."""
 
 import math
 import time
-from types import SimpleNamespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -11,71 +14,105 @@ from common.connections import (
     PENDING_OUTPUT_BYTES,
     REQUEST_SECONDS,
     RESPONSE_SECONDS,
-    Channel,
+    allowed_seconds,
     close_idle_connections,
 )
+from common.http_server import IDLE_SECONDS
 
-IDLE_SECONDS = 60
 LIMIT = 900
 
 
-def channel(waited=0.0, requests=(), pending_output=0, partial=False):
-    """A connection without a socket, as it stands after its client has kept the service waiting so many seconds."""
-    channel = Channel.__new__(Channel)
-    channel.__dict__.update(
-        since=time.monotonic() - waited,
-        requests=list(requests),
-        total_outbufs_len=pending_output,
-        request=object() if partial else None,
-        adj=SimpleNamespace(channel_timeout=IDLE_SECONDS),
-    )
-    return channel
+@dataclass
+class Connection:
+    """A connection whose client has kept the service waiting since then."""
+
+    waiting_since: float
+    processing: bool = False
+    pending: int = 0
+    receiving: bool = False
+    closed: bool = False
+
+    def pending_output_bytes(self) -> int:
+        return self.pending
+
+    def is_processing(self) -> bool:
+        return self.processing
+
+    def is_receiving(self) -> bool:
+        return self.receiving
+
+    def close_soon(self) -> None:
+        self.closed = True
 
 
-def closed(*channels):
-    """One turn of close_idle_connections over these channels; which of them it closes."""
-    server = SimpleNamespace(
-        active_channels=dict(enumerate(channels)),
-        adj=SimpleNamespace(connection_limit=LIMIT),
-        pull_trigger=lambda: None,
-    )
-    turns = iter([False, True])
-    close_idle_connections(server, SimpleNamespace(wait=lambda seconds: next(turns)))
-    return [each.will_close for each in channels]
+@dataclass
+class Server:
+    connections: Sequence[Connection]
+    connection_limit: int = LIMIT
+    woken: int = 0
+
+    def channels(self) -> Sequence[Connection]:
+        return self.connections
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+class OneTurn(Event):
+    """Ends close_idle_connections after its first turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turns = iter([False, True])
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return next(self._turns)
+
+
+def connection(waited: float, **state: Any) -> Connection:
+    return Connection(time.monotonic() - waited, **state)
+
+
+def closed(*connections: Connection) -> list[bool]:
+    """Which of these connections one turn of close_idle_connections closes."""
+    server = Server(connections)
+    close_idle_connections(server, OneTurn())
+    assert server.woken == 1
+    return [each.closed for each in connections]
+
+
+def many_idle() -> list[Connection]:
+    return [connection(OVERLOADED_SECONDS + 1) for _ in range(LIMIT * 3 // 4 + 1)]
 
 
 @pytest.mark.parametrize(
-    ("keeps_waiting", "seconds"),
+    ("state", "seconds"),
     [
         ({}, IDLE_SECONDS),
-        ({"partial": True}, REQUEST_SECONDS),
-        ({"pending_output": 1}, RESPONSE_SECONDS),
-        ({"pending_output": 1, "requests": ["next"]}, RESPONSE_SECONDS),
+        ({"receiving": True}, REQUEST_SECONDS),
+        ({"pending": 1}, RESPONSE_SECONDS),
+        ({"pending": 1, "receiving": True}, RESPONSE_SECONDS),
     ],
-    ids=["idle", "dripping", "not taking", "not taking, with another request"],
+    ids=["idle", "an incomplete request", "an unread response", "an unread response, with another request"],
 )
-def test_each_way_of_keeping_the_service_waiting_has_its_limit(keeps_waiting, seconds):
-    assert closed(channel(seconds - 1, **keeps_waiting), channel(seconds + 1, **keeps_waiting)) == [False, True]
+def test_each_state_in_which_the_service_waits_has_its_limit(state: dict[str, Any], seconds: float) -> None:
+    assert closed(connection(seconds - 1, **state), connection(seconds + 1, **state)) == [False, True]
 
 
-def test_a_client_that_waits_for_the_service_is_never_closed_not_even_under_overload():
-    waiting = channel(10_000, requests=["slow"])
+def test_a_client_that_waits_for_the_service_is_never_closed_even_under_overload() -> None:
+    waiting = connection(10_000, processing=True)
 
-    assert waiting.allowed_seconds(overloaded=True) == math.inf
+    assert allowed_seconds(waiting, overloaded=True) == math.inf
     assert closed(waiting, *many_idle())[:2] == [False, True]
 
 
-def test_under_overload_two_seconds_are_all_that_is_given():
-    patient, hasty = channel(OVERLOADED_SECONDS + 1), channel(OVERLOADED_SECONDS - 1)
+def test_under_overload_every_client_has_two_seconds() -> None:
+    slow, fast = connection(OVERLOADED_SECONDS + 1), connection(OVERLOADED_SECONDS - 1)
 
-    assert closed(patient, hasty, *many_idle())[:2] == [True, False]
+    assert closed(slow, fast, *many_idle())[:2] == [True, False]
 
 
-def test_responses_that_nobody_takes_are_given_up_oldest_first_before_they_fill_the_memory():
-    oldest, older, newest = (channel(waited, pending_output=PENDING_OUTPUT_BYTES // 2) for waited in (3, 2, 1))
+def test_unread_responses_are_discarded_oldest_first_before_they_fill_the_memory() -> None:
+    oldest, older, newest = (connection(waited, pending=PENDING_OUTPUT_BYTES // 2) for waited in (3, 2, 1))
 
     assert closed(newest, oldest, older) == [False, True, False]
-
-
-def many_idle():
-    return [channel(OVERLOADED_SECONDS + 1) for _ in range(LIMIT * 3 // 4 + 1)]

@@ -1,4 +1,4 @@
-"""An app that speaks only JSON: what its routes give and raise becomes bodies, statuses and problem documents."""
+"""A JSON app: what its routes return and raise becomes bodies, statuses and problem documents."""
 
 import io
 import json
@@ -7,8 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from common.json_api import BadRequest, json_app, logged, number
+from common.http_request import BadRequest
+from common.json_api import JsonApp
+from common.json_text import number
 from common.mysql import Conflict, DatabaseUnavailable, OutcomeUnknown
+from common.request_log import request_logging_middleware
 
 
 class AccountFrozen(Exception):
@@ -16,13 +19,17 @@ class AccountFrozen(Exception):
 
 
 def call(path, method="GET", route=dict, **environ):
-    """Ask an app with this one route, as a WSGI server does; give (status, headers, body)."""
-    app = json_app({AccountFrozen: 409})
+    """Call an app with this one route, as a WSGI server does; return (status, headers, body)."""
+    app = JsonApp({AccountFrozen: 409})
     app.get("/there")(route)
-    told = []
+    sent = []
     given = {"REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": io.BytesIO(), **environ}
-    body = b"".join(logged(app)(given, lambda status, headers, exc_info=None: told.extend((status, dict(headers)))))
-    return int(told[0][:3]), told[1], body
+
+    def start(status, headers, exc_info=None):
+        sent.extend((status, dict(headers)))
+
+    body = b"".join(request_logging_middleware(app)(given, start))
+    return int(sent[0][:3]), sent[1], body
 
 
 def raising(error):
@@ -46,7 +53,7 @@ def test_a_dict_becomes_a_json_body_with_its_decimals_exact():
         (BadRequest("amount must be a number"), 400, "Bad Request"),
     ],
 )
-def test_a_refusal_becomes_a_problem_document_that_says_why(error, status, title):
+def test_a_refusal_becomes_a_problem_document_with_the_reason(error, status, title):
     answered, headers, body = call("/there", route=raising(error))
 
     assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
@@ -61,18 +68,19 @@ def test_a_refusal_becomes_a_problem_document_that_says_why(error, status, title
         Conflict("(1213, deadlock)"),
     ],
 )
-def test_an_outage_is_a_503_that_says_when_to_ask_again_and_nothing_of_the_inside(error):
+def test_an_outage_is_a_503_with_the_time_of_a_retry_and_no_internal_detail(error):
     status, headers, body = call("/there", route=raising(error))
 
     assert (status, headers["Retry-After"]) == (503, "1")
     assert str(error) not in body.decode()
 
 
-def test_an_error_nobody_expected_is_a_500_whose_trace_is_in_the_log_alone(caplog):
+def test_an_unexpected_error_is_a_500_whose_trace_is_only_in_the_log(caplog):
     with caplog.at_level(logging.INFO, "http"):
         status, headers, body = call("/there", route=raising(KeyError("a secret")))
 
     assert (status, headers["Content-Type"]) == (500, "application/problem+json")
+    assert json.loads(body)["detail"] == "internal error; search the log for this X-Request-Id"
     assert b"secret" not in body
     (line,) = caplog.records
     assert line.status == 500
@@ -80,14 +88,14 @@ def test_an_error_nobody_expected_is_a_500_whose_trace_is_in_the_log_alone(caplo
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/elsewhere", 404), ("DELETE", "/there", 405)])
-def test_what_the_app_does_not_have_is_a_problem_document_too(method, path, status):
+def test_an_unknown_path_or_method_is_a_problem_document(method, path, status):
     answered, headers, body = call(path, method)
 
     assert (answered, headers["Content-Type"]) == (status, "application/problem+json")
     assert json.loads(body)["status"] == status
 
 
-def test_the_clients_request_id_comes_back_and_stands_in_the_log(caplog):
+def test_the_clients_request_id_is_returned_and_logged(caplog):
     with caplog.at_level(logging.INFO, "http"):
         _, headers, _ = call("/there", HTTP_X_REQUEST_ID="checkout-1")
 

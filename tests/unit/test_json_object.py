@@ -8,7 +8,7 @@ from bottle import request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.json_api import BODY_BYTES, BadRequest, BodyTooLarge, json_object, page
+from common.http_request import BODY_BYTES, BadRequest, BodyTooLarge, json_object, page
 
 
 def read(body):
@@ -86,12 +86,12 @@ REFUSED = {
     "a number with a plus": b'{"amount": +1}',
     "a number without digits before the point": b'{"amount": .5}',
     "an exponent beyond any number": b'{"amount": 1e99999999999999999999}',
-    "a name that stands twice": b'{"amount": 1, "amount": 2}',
-    "a name that stands twice within": b'{"x": {"amount": 1, "amount": 2}}',
-    "a name that stands twice, once escaped": b'{"amount": 1, "\\u0061mount": 2}',
+    "a duplicate key": b'{"amount": 1, "amount": 2}',
+    "a duplicate key within": b'{"x": {"amount": 1, "amount": 2}}',
+    "a duplicate key, once escaped": b'{"amount": 1, "\\u0061mount": 2}',
     "bytes that are not UTF-8": b'{"name": "\xff"}',
     "UTF-8 that hides an ASCII character": b'{"name": "\xc0\xaf"}',
-    "half a surrogate pair as bytes": b'{"name": "\xed\xa0\x80"}',
+    "a lone surrogate as bytes": b'{"name": "\xed\xa0\x80"}',
     "UTF-16": '{"name": "Ana"}'.encode("utf-16"),
     "a byte order mark": b'\xef\xbb\xbf{"name": "Ana"}',
     "a raw line end within a text": b'{"name": "a\nb"}',
@@ -143,8 +143,8 @@ def test_after_and_limit_are_read(query, asked):
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "+1", "1.0", "1e2", "", "ten", "9" * 5000, "%D9%A1", "1%0A"])
-def test_a_limit_that_is_not_a_whole_number_up_to_a_thousand_is_refused(limit):
-    with pytest.raises(BadRequest, match="limit must be a whole number from 1 to 1000"):
+def test_a_limit_that_is_not_an_integer_up_to_a_thousand_is_refused(limit):
+    with pytest.raises(BadRequest, match="limit must be an integer from 1 to 1000"):
         read_query(f"limit={limit}")
 
 

@@ -49,8 +49,6 @@ THIS_FILE = Path(__file__).resolve()
 # Files that still use such words: remove the line of each that is cleaned. The list only shrinks.
 FILES_TO_CLEAN = """
 balances/page/balances.js
-common/access.py
-common/connections.py
 common/events/assignment.py
 common/events/consumer.py
 common/events/dead_letters.py
@@ -58,9 +56,7 @@ common/events/idempotency.py
 common/events/offsets.py
 common/events/outbox.py
 common/events/progress.py
-common/json_api.py
 common/kafka.py
-common/log.py
 common/mysql.py
 common/mysql_errors.py
 common/mysql_session.py
@@ -104,15 +100,11 @@ tests/faults/test_several.py
 tests/faults/test_three_brokers.py
 tests/faults/test_watchdog.py
 tests/integration/road.py
-tests/integration/service.py
 tests/integration/tables.py
-tests/integration/test_access.py
 tests/integration/test_added_partitions.py
-tests/integration/test_bad_input.py
 tests/integration/test_consumer.py
 tests/integration/test_fuzz_kafka.py
 tests/integration/test_large_records.py
-tests/integration/test_metrics.py
 tests/integration/test_mysql_errors.py
 tests/integration/test_old_broker.py
 tests/integration/test_ops_dead_letters.py
@@ -121,7 +113,6 @@ tests/integration/test_pages.py
 tests/integration/test_projection.py
 tests/integration/test_relay.py
 tests/integration/test_repositories.py
-tests/integration/test_runner.py
 tests/integration/test_sequences.py
 tests/integration/test_topics.py
 tests/security/conftest.py
@@ -130,15 +121,10 @@ tests/simulation/consumers.py
 tests/simulation/promises.py
 tests/simulation/relays.py
 tests/simulation/world.py
-tests/unit/test_access.py
 tests/unit/test_alerts.py
-tests/unit/test_connections.py
 tests/unit/test_dead_letters.py
-tests/unit/test_json_app.py
-tests/unit/test_json_object.py
 tests/unit/test_mysql.py
 tests/unit/test_mysql_errors.py
-tests/unit/test_numbers.py
 tests/unit/test_offsets.py
 tests/unit/test_status.py
 wallet/page/transfer-texts.js

@@ -2,14 +2,17 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from common.json_api import json_app, logged
-from common.metrics import gauge, metered
+from common.json_api import JsonApp
+from common.metrics import gauge, metrics_middleware
+from common.request_log import request_logging_middleware
+from common.shared_metrics import FOLDER_VARIABLE, shared_metrics
 
 
 class Refused(Exception):
@@ -19,13 +22,15 @@ class Refused(Exception):
 @pytest.fixture
 def ask():
     """Asks an app with a few routes, its requests counted."""
-    app = json_app({Refused: 422})
+    app = JsonApp({Refused: 422})
     app.get("/things/<thing_id>")(lambda thing_id: {"id": thing_id})
     app.get("/refused")(_refuse)
     app.get("/broken")(lambda: 1 / 0)
     observed = []
-    counted = logged(
-        metered(app, CollectorRegistry(), lambda: [gauge("things", "…", 7)], lambda *request: observed.append(request))
+    counted = request_logging_middleware(
+        metrics_middleware(
+            app, CollectorRegistry(), lambda: [gauge("things", "…", 7)], lambda *request: observed.append(request)
+        )
     )
 
     def ask(path):
@@ -93,12 +98,12 @@ from common.shared_metrics import shared_metrics
 
 def serve():
     import io
-    from bottle import Bottle
     from prometheus_client import CollectorRegistry
-    from common.metrics import metered
-    app = Bottle()
+    from common.json_api import JsonApp
+    from common.metrics import metrics_middleware
+    app = JsonApp({})
     app.get("/things")(lambda: "thing")
-    served = metered(app, CollectorRegistry(), list)
+    served = metrics_middleware(app, CollectorRegistry(), list)
     return lambda path: b"".join(
         served({"REQUEST_METHOD": "GET", "PATH_INFO": path, "wsgi.input": io.BytesIO()}, lambda *_: None)
     )
@@ -126,6 +131,22 @@ with shared_metrics(3):
 
     assert samples(done.stdout, "http_requests_total") == {("GET", "/things", "200"): 3000}
     assert samples(done.stdout, "http_request_duration_seconds_count") == {("GET", "/things"): 3000}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_processes_that_were_killed_is_removed_at_the_next_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    killed = tmp_path / "metrics-killed"
+    killed.mkdir()
+    (killed / "counter_1.db").write_bytes(b"values")
+
+    with shared_metrics(2):
+        living = Path(os.environ[FOLDER_VARIABLE])
+        with shared_metrics(2):  # of another service that starts meanwhile
+            assert living.exists()
+            assert not killed.exists()
+
     assert list(tmp_path.iterdir()) == []
 
 

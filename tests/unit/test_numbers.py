@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.json_api import number, rfc3339, to_json
+from common.json_text import number, rfc3339, to_json
 
 column = st.integers(-999_999_999_999_999, 999_999_999_999_999).map(lambda cents: Decimal(cents).scaleb(-2))
 
@@ -53,7 +53,7 @@ def test_every_number_that_the_column_holds_is_written_as_go_writes_it(amount):
     assert text(amount) == as_go_writes
 
 
-def test_a_number_inside_a_body_stands_without_quotes():
+def test_a_number_inside_a_body_has_no_quotes():
     body = to_json({"balance": number(Decimal("899.50"))})
 
     assert body == b'{"balance":899.5}'

@@ -21,4 +21,4 @@ def test_every_route_is_described_and_every_description_has_its_route(descriptio
     paths = json.loads(description.read_text("utf-8"))["paths"]
 
     described = {(method.upper(), re.sub(r"{\w+}", "{}", path)) for path in paths for method in paths[path]}
-    assert described - {("GET", "/metrics")} == served  # metered() adds that one
+    assert described - {("GET", "/metrics")} == served  # metrics_middleware() adds that one

@@ -12,7 +12,7 @@ from _pytest.capture import CaptureFixture
 
 import balances.ops
 import wallet.ops
-from common.mysql_errors import DatabaseUnavailable
+from common.mysql import DatabaseUnavailable
 from common.ops import add_command, new_parser, print_status, run_command
 
 MAIN: dict[str, Callable[[Sequence[str]], None]] = {"wallet": wallet.ops.main, "balances": balances.ops.main}

@@ -1,0 +1,40 @@
+"""Request logging middleware: one line of log and one X-Request-Id for each request."""
+
+import io
+import logging
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+log = logging.getLogger("http")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
+    """Log each request with its status and duration; send its id, the client's or a new one, in X-Request-Id."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        started = time.perf_counter()
+        request_id = environ.get("HTTP_X_REQUEST_ID", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = str(uuid4())
+        environ["request_id"] = request_id
+        errors = environ["wsgi.errors"] = io.StringIO()  # Bottle writes stack traces here; the log line contains them
+        line = {"method": environ["REQUEST_METHOD"], "path": environ["PATH_INFO"], "request_id": request_id}
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            line["status"] = int(status[:3])
+            return start_response(status, [*headers, ("X-Request-Id", request_id)], exc_info)
+
+        body = app(environ, start)
+        line["duration_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        if trace := errors.getvalue():
+            log.error("request failed", extra={**line, "error": trace})
+        else:
+            log.info("request", extra=line)
+        return body
+
+    return application

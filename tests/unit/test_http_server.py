@@ -1,0 +1,150 @@
+"""The private parts of waitress that the HTTP server relies on: an upgrade that renames one fails here."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from waitress import channel, parser, server, task, wasyncore
+
+from common.http_server import PIPELINED_REQUESTS, Channel, HttpServer
+from tests.eventually import eventually
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (server.TcpWSGIServer, ["channel_class", "run", "pull_trigger", "handle_accept", "readable"]),
+        (channel.HTTPChannel, ["parser_class", "error_task_class", "received", "service", "will_close", "request"]),
+        (channel.HTTPChannel, ["total_outbufs_len"]),
+        (parser.HTTPRequestParser, ["parse_header", "chunked"]),
+        (parser, ["ParsingError"]),
+        (task.ErrorTask, ["execute"]),
+        (wasyncore.dispatcher, ["close"]),
+    ],
+)
+def test_waitress_still_has_each_name_that_is_used(owner: Any, names: list[str]) -> None:
+    assert [name for name in names if not hasattr(owner, name)] == []
+
+
+def test_a_new_server_and_a_new_connection_have_each_attribute_that_is_used(listener: socket.socket) -> None:
+    with serving(listener, answering(b"")) as http_server:
+        inner = http_server._server
+        assert {"active_channels", "task_dispatcher", "trigger"} <= vars(inner).keys()
+        assert "queue" in vars(inner.task_dispatcher)
+        assert hasattr(inner.trigger, "pull_trigger")
+
+        with connected(listener):
+            (accepted,) = eventually(http_server.channels)
+            assert isinstance(accepted, Channel)
+            assert {"requests", "requests_lock"} <= vars(accepted).keys()
+
+
+def test_a_request_that_waitress_refuses_is_answered_with_a_problem_document(listener: socket.socket) -> None:
+    with serving(listener, answering(b"")):
+        response = send(listener, b"GET http://[ HTTP/1.1\r\n\r\n")
+
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b"Content-Type: application/problem+json" in response
+
+
+def test_more_pipelined_requests_than_the_limit_are_not_answered(listener: socket.socket) -> None:
+    with serving(listener, answering(b"ok")):
+        response = send(listener, b"GET / HTTP/1.1\r\n\r\n" * 50)
+
+    assert response.count(b"HTTP/1.1 200") == PIPELINED_REQUESTS
+    assert b"Connection: close" in response
+
+
+def test_a_server_is_busy_until_the_response_is_sent_and_refuses_connections_once_it_stops(
+    listener: socket.socket,
+) -> None:
+    proceed = threading.Event()
+
+    with serving(listener, answering(b"ok", proceed)) as http_server, connected(listener) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        eventually(http_server.is_busy)
+        address = listener.getsockname()
+        http_server.stop_accepting()
+        eventually(lambda: is_refused(address))
+        assert http_server.is_busy()
+
+        proceed.set()
+        response = read_all(client)
+
+        eventually(lambda: not http_server.is_busy())
+    assert response.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_connection_is_closed_at_once_after_a_wake_up(listener: socket.socket) -> None:
+    with serving(listener, answering(b"ok")) as http_server, connected(listener) as client:
+        (channel,) = eventually(http_server.channels)
+
+        channel.close_soon()
+        http_server.wake()
+
+        assert client.recv(1) == b""
+
+
+class serving:  # noqa: N801
+    """Serve the app on the listener inside the block."""
+
+    def __init__(self, listener: socket.socket, app: Callable[..., Iterable[bytes]]) -> None:
+        self._server = HttpServer(app, listener, connection_limit=100)
+        self._thread = threading.Thread(target=self._server.run)
+
+    def __enter__(self) -> HttpServer:
+        self._thread.start()
+        return self._server
+
+    def __exit__(self, *_: object) -> None:
+        def close() -> None:
+            wasyncore.close_all(self._server._server._map)
+
+        self._server._server.trigger.pull_trigger(close)
+        self._thread.join(timeout=10)
+        self._server._server.task_dispatcher.shutdown()
+
+
+def answering(body: bytes, proceed: threading.Event | None = None) -> Callable[..., Iterable[bytes]]:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if proceed:
+            assert proceed.wait(10)
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    return app
+
+
+def connected(listener: socket.socket) -> closing[socket.socket]:
+    return closing(socket.create_connection(listener.getsockname(), timeout=10))
+
+
+def send(listener: socket.socket, data: bytes) -> bytes:
+    with connected(listener) as client:
+        client.sendall(data)
+        return read_all(client)
+
+
+def read_all(client: socket.socket) -> bytes:
+    received = b""
+    while piece := client.recv(65536):
+        received += piece
+    return received
+
+
+def is_refused(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
