@@ -9,6 +9,7 @@
 #   ./local.sh test --fast     run only those that need no server: about ten seconds
 #   ./local.sh bench [ARGS]    run the benchmarks in the same way; --help explains ARGS
 #   ./local.sh faults [ARGS]   run the fault suite in the same way; --help explains ARGS
+#   ./local.sh lab [NAME]      list the labs, or run one: a fault, what it breaks in a naive service, and the recovery
 #   ./local.sh start NAME      start one process and wait until it is ready: mysql, kafka, wallet, balances, or a
 #   ./local.sh stop NAME       further instance (wallet-2, balances-3: base port + n - 1, or the next free one)
 #
@@ -22,7 +23,7 @@ main() {
   [ $# -gt 0 ] && shift
   case $command in
     -h | --help | help) print_help && exit ;;
-    test | bench | faults) ;; # each knows its own arguments
+    test | bench | faults | lab) ;; # each knows its own arguments
     up | down | status | logs | start | stop)
       for argument in "$@"; do case $argument in -h | --help) print_help && exit ;; esac; done
       check_arguments "$command" "$@"
@@ -41,6 +42,7 @@ main() {
     stop) end "$1" ;;
     test) run_tests "$@" ;;
     bench | faults) run_suite "$command" "$@" ;;
+    lab) run_lab "$@" ;;
   esac
 }
 
@@ -126,7 +128,7 @@ take_down() {
 wipe() {
   info "deleting the data and the logs in $LOCAL_DIR"
   remove_abandoned_tests
-  rm -rf "$LOCAL_DIR"/{mysql,mysql.new,kafka,kafka.new,kafka.properties,failed-logs,logs,run}
+  rm -rf "$LOCAL_DIR"/{mysql,mysql.new,kafka,kafka.new,kafka.properties,failed-logs,labs,logs,run}
   rmdir "$LOCAL_DIR" 2>/dev/null || true # unless a test runs in there
 }
 

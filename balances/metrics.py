@@ -17,7 +17,7 @@ from common.status import Status
 
 
 def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Callable[..., Any]:
-    """Count the requests of the app, and serve all metrics of Balances at /metrics."""
+    """The app with its requests counted, and all metrics of Balances at /metrics."""
     return metrics.metrics_middleware(app, CollectorRegistry(), partial(collect, database, status))
 
 

@@ -15,7 +15,7 @@ def json_line(body: object) -> bytes:
 
 
 def problem(status: int, detail: str, error: Exception | None = None) -> bytes:
-    """A problem document. An error that has a `type` and a `title` gives them to its document."""
+    """A problem document. An error with the attributes `type` and `title` is a problem type of its own."""
     kind, title = getattr(error, "type", "about:blank"), getattr(error, "title", HTTPStatus(status).phrase)
     return json_line({"type": kind, "title": title, "status": status, "detail": detail})
 

@@ -21,9 +21,11 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from common import environment, mysql_session, mysql_url
+from common import environment
 from common.mysql import Connection, Database, DatabaseUnavailable, own_errors
-from common.mysql_errors import code_of
+from common.mysql import session as mysql_session
+from common.mysql import url as mysql_url
+from common.mysql.errors import code_of
 
 RETRY_SECONDS = 1
 PROGRESS_SECONDS = 5

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from common.trace import traceparent
+
 log = logging.getLogger("http")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -24,6 +26,8 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
         environ["request_id"] = request_id
         errors = environ["wsgi.errors"] = io.StringIO()  # Bottle writes stack traces here; the log line contains them
         line = {"method": environ["REQUEST_METHOD"], "path": environ["PATH_INFO"], "request_id": request_id}
+        if trace := traceparent(environ):
+            environ["traceparent"] = line["traceparent"] = trace
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             line["status"] = int(status[:3])
@@ -31,8 +35,8 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
 
         body = app(environ, start)
         line["duration_ms"] = round((time.perf_counter() - started) * 1000, 3)
-        if trace := errors.getvalue():
-            log.error("request failed", extra={**line, "error": trace})
+        if stack := errors.getvalue():
+            log.error("request failed", extra={**line, "error": stack})
         else:
             log.info("request", extra=line)
         return body

@@ -18,7 +18,7 @@ run_tests() {
     prepare_python tests/requirements.txt
     exec python -m pytest -q -rs "${folders[@]}" ${given[@]+"${given[@]}"}
   fi
-  for folder in tests/{unit,contract,simulation,integration,security,e2e}; do
+  for folder in tests/{unit,contract,simulation,integration,toy,security,e2e}; do
     [ -d "$folder" ] && folders+=("$folder")
   done
   for argument in "$@"; do case $argument in tests | tests/* | ./tests*) folders=() ;; esac; done
@@ -31,6 +31,14 @@ run_suite() { # run_suite NAME ARGUMENT...: bench or faults
     case $argument in -h | --help) prepare_python tests/requirements.txt && exec python -m "tests.$1" --help ;; esac
   done
   on_own_system python -m "tests.$1" "${@:2}"
+}
+
+run_lab() { # run_lab ARGUMENT...: without any it lists the labs, and starts nothing
+  case "${1:---help}" in
+    -h | --help) prepare_python tests/requirements.txt && exec python -m tests.labs ${1+"$1"} ;;
+  esac
+  export KAFKA_PARTITIONS=3 # events out of order need several
+  on_own_system python -m tests.labs --diagrams "$LOCAL_DIR/labs" "$@"
 }
 
 on_own_system() { # on_own_system COMMAND...: runs COMMAND with a system of its own on free ports, and removes that system
@@ -47,6 +55,8 @@ on_own_system() { # on_own_system COMMAND...: runs COMMAND with a system of its 
   export WALLET_URL=http://127.0.0.1:$WALLET_PORT BALANCES_URL=http://127.0.0.1:$BALANCES_PORT
   export TEST_WALLET_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/wallet_test
   export TEST_BALANCES_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/balances_test
+  export TEST_TOY_ORDERS_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/toy_orders_test
+  export TEST_TOY_STOCK_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/toy_stock_test
   export TEST_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$KAFKA_PORT
   export MYSQLD JAVA KAFKA_LIBS # for a test that starts a server or a broker of its own
   info "running $*"

@@ -6,8 +6,6 @@ from types import SimpleNamespace
 
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from balances import projection
-
 
 class OutboxConnection:
     """A connection to a database with only an outbox: rows as `Outbox.oldest` returns them."""
@@ -64,24 +62,6 @@ class Producer:
             raise MessageSizeTooLargeError
         if number in self._failing:
             raise KafkaTimeoutError(f"message {number} was not acknowledged")
-
-
-class BalancesTable:
-    """The effect of the projection's three statements: {account id: (balance, sequence, updated at)}."""
-
-    def __init__(self, rows=()):
-        self.rows = dict(rows)
-        self.statements = []  # (statement, rows) in order
-
-    def executemany(self, statement, rows):
-        self.statements.append((statement, rows))
-        self.upserted = len(rows)
-        for account_id, balance, sequence, updated_at in rows:
-            known = self.rows.get(account_id)
-            if known is None or (statement is projection._NEWER and sequence > known[1]):
-                self.rows[account_id] = (balance, sequence, updated_at)
-            elif statement is projection._IN_ORDER:
-                self.rows[account_id] = (balance, known[1], updated_at)
 
 
 def record(topic="balances", partition=0, offset=0, key=None, value=None, headers=(), timestamp=0):

@@ -54,14 +54,16 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {
 
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "wallet.openapi.json"
+EVENT_DESCRIPTION = DESCRIPTION.with_name("wallet.asyncapi.json")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def create_app(database: Database, status: Status, committed: Callable[[], None], token: str = "") -> JsonApp:
-    """The app; `status` is the relay's, `committed()` is called after each commit that may have added an event."""
+    """The app; `status` is the relay's, `committed()` is called after each commit that may have left an event to
+    send."""
     app = JsonApp(STATUS_BY_ERROR, token)
-    serve_documents(app, PAGE, DESCRIPTION)
+    serve_documents(app, PAGE, DESCRIPTION, EVENT_DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
     _add_commands(app, database, committed)
     _add_queries(app, database)
@@ -117,6 +119,14 @@ def _add_queries(app: JsonApp, database: Database) -> None:
         created_at = rfc3339(client.created_at)
         return {"id": client.id, "name": client.name, "email": client.email, "created_at": created_at}
 
+    # Before the account itself: an id may contain a slash, so the first route that fits is taken.
+    @app.get("/accounts/<account_id:id>/transactions")
+    def get_account_transactions(account_id: str) -> dict[str, Any]:
+        after, limit = page()
+        transactions = database.read(_account_transactions, account_id, after, limit)
+        following = transactions[-1].id if len(transactions) == limit else None
+        return {"transactions": [_transaction_body(each) for each in transactions], "next": following}
+
     @app.get("/accounts/<account_id:id>")
     def get_account(account_id: str) -> dict[str, Any]:
         return _account_body(*database.read(_account, account_id))
@@ -130,8 +140,7 @@ def _add_queries(app: JsonApp, database: Database) -> None:
 
     @app.get("/transactions/<transaction_id:id>")
     def get_transaction(transaction_id: str) -> dict[str, Any]:
-        transaction = database.read(_transaction, transaction_id)
-        return {**_created_transaction(transaction), "created_at": rfc3339(transaction.created_at)}
+        return _transaction_body(database.read(_transaction, transaction_id))
 
 
 def _created_client(client: Client) -> dict[str, Any]:
@@ -155,6 +164,10 @@ def _created_transaction(transaction: Transaction) -> dict[str, Any]:
     }
 
 
+def _transaction_body(transaction: Transaction) -> dict[str, Any]:
+    return {**_created_transaction(transaction), "created_at": rfc3339(transaction.created_at)}
+
+
 def _account_body(account: Account, client_name: str) -> dict[str, Any]:
     return {
         "id": account.id,
@@ -175,6 +188,11 @@ def _account(cursor: Cursor, account_id: str) -> tuple[Account, str]:
 
 def _accounts(cursor: Cursor, after: str, limit: int) -> list[tuple[Account, str]]:
     return AccountRepository(cursor).page_with_clients(after, limit)
+
+
+def _account_transactions(cursor: Cursor, account_id: str, after: str, limit: int) -> list[Transaction]:
+    account, transactions = AccountRepository(cursor).find(account_id), TransactionRepository(cursor)
+    return transactions.newest_of(account, limit, transactions.find(after) if after else None)
 
 
 def _transaction(cursor: Cursor, transaction_id: str) -> Transaction:

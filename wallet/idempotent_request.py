@@ -44,7 +44,8 @@ def create(
     key = idempotency_key()
 
     def transaction() -> Response:
-        with unit_of_work(database, request.environ["request_id"]) as work:
+        environ = request.environ
+        with unit_of_work(database, environ["request_id"], environ.get("traceparent")) as work:
             if key and (saved := work.idempotency_keys.find(key)):
                 request.environ["outcome"] = "replayed"
                 return saved

@@ -126,6 +126,29 @@ class TransactionRepository:
         )
         return _exactly(transaction_id, self._cursor.fetchone(), Transaction, TransactionNotFound)
 
+    def newest_of(self, account: Account, limit: int, after: Transaction | None = None) -> list[Transaction]:
+        """At most `limit` transactions that name the account, newest first; with `after`, only older ones.
+
+        Each branch reads its first rows in the order of its index. One condition on both columns would read and sort
+        all transactions of the account.
+        """
+        older, bounds = "", list[object]()
+        if after:
+            # The first condition is the range of the index: MySQL does not use a comparison of two pairs for that.
+            older = " AND created_at <= %s AND (created_at < %s OR id < %s)"
+            bounds = [after.created_at, after.created_at, after.id]
+        newest = "ORDER BY created_at DESC, id DESC LIMIT %s"
+        branches = [
+            "(SELECT id, account_id_from, account_id_to, amount, created_at FROM transactions"
+            f" FORCE INDEX ({index}) WHERE {column} = %s{older} {newest})"
+            for column, index in (
+                ("account_id_from", "transactions_by_sender"),
+                ("account_id_to", "transactions_by_receiver"),
+            )
+        ]
+        self._cursor.execute(f"{' UNION '.join(branches)} {newest}", [*[account.id, *bounds, limit] * 2, limit])
+        return [Transaction(*row) for row in self._cursor.fetchall()]
+
 
 def _with_client(*row: Any) -> tuple[Account, str]:
     return Account(*row[:-1]), row[-1]

@@ -181,7 +181,7 @@ def discard(cursor: Cursor, dead_letter_id: int) -> None:
     _settle(cursor, dead_letter_id, "discarded")
 
 
-def forget_settled(cursor: Cursor) -> None:
+def forget_decided(cursor: Cursor) -> None:
     """Delete at most FORGOTTEN_AT_ONCE that were reprocessed or discarded more than KEPT_DAYS ago."""
     cursor.execute(
         "DELETE FROM dead_letters WHERE state IN ('delivered', 'reprocessed', 'discarded')"

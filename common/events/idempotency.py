@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pymysql
 
 from common.mysql import Cursor
-from common.mysql_errors import LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED
+from common.mysql.errors import LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED
 
 
 class StillInProgress(Exception):

@@ -226,6 +226,8 @@ def _send(producer: KafkaProducer, row: Row) -> Any:
         headers.append(("event_id", row.event_id.encode("ascii")))
     if row.request_id:
         headers.append(("request_id", row.request_id.encode("utf-8")))
+    if row.traceparent:
+        headers.append(("traceparent", row.traceparent.encode("ascii")))
     return producer.send(row.topic, value=row.value.encode("utf-8"), key=row.key.encode("utf-8"), headers=headers)
 
 

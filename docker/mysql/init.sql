@@ -6,6 +6,8 @@ CREATE DATABASE IF NOT EXISTS wallet CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE DATABASE IF NOT EXISTS balances CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE DATABASE IF NOT EXISTS wallet_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE DATABASE IF NOT EXISTS balances_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE DATABASE IF NOT EXISTS toy_orders_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+CREATE DATABASE IF NOT EXISTS toy_stock_test CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- The services read and write rows. The owners create and change tables; they are used for migrations and seeds only.
 CREATE USER IF NOT EXISTS 'wallet'@'%' IDENTIFIED BY 'wallet';
@@ -22,3 +24,5 @@ GRANT ALL PRIVILEGES ON `balances`.* TO 'balances_owner'@'%';
 CREATE USER IF NOT EXISTS 'tests'@'%' IDENTIFIED BY 'tests';
 GRANT ALL PRIVILEGES ON `wallet\_test`.* TO 'tests'@'%';
 GRANT ALL PRIVILEGES ON `balances\_test`.* TO 'tests'@'%';
+GRANT ALL PRIVILEGES ON `toy\_orders\_test`.* TO 'tests'@'%';
+GRANT ALL PRIVILEGES ON `toy\_stock\_test`.* TO 'tests'@'%';

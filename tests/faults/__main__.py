@@ -12,7 +12,7 @@ from tests.faults.clients import Load, resolve
 from tests.faults.quiet import await_quiet
 from tests.faults.scene import stage
 
-HEALTHY_SECONDS = 0.5  # of load after the last fault: short, lest it covers what was lost
+HEALTHY_SECONDS = 0.5  # of load after the last fault: short, because more load would hide what was lost
 
 
 def main():

@@ -83,7 +83,7 @@ def hot_load(scene: Scene) -> Load:
 
 
 class Leaders:
-    """What the relays of both wallets say of themselves, asked again and again until `stop`."""
+    """What the relays of both wallets report, sampled until `stop`."""
 
     def __init__(self, system: System) -> None:
         self._system, self._stop = system, threading.Event()

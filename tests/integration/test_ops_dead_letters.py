@@ -214,7 +214,7 @@ def test_what_was_decided_thirty_days_ago_is_deleted_in_steps(balances_database,
     left = []
     for _ in range(3):
         with balances_database.transaction() as cursor:
-            dead_letters.forget_settled(cursor)
+            dead_letters.forget_decided(cursor)
         left.append(len(states(balances_database)))
 
     assert left == [200, 150, 150]

@@ -16,7 +16,7 @@ from common.events.outbox import Event, Outbox
 from common.events.relay import EXPIRED_AT_ONCE, Relay, Unacknowledged, relay_batch
 from common.kafka import client_options
 from common.mysql import Database
-from common.mysql_session import LOCK_WAIT_SECONDS
+from common.mysql.session import LOCK_WAIT_SECONDS
 from common.status import Status
 from common.wakeup import WakeupEvent
 from tests.eventually import eventually

@@ -205,7 +205,9 @@ def _without_parameters(path: str) -> str:
 
 @cache
 def routes() -> set[tuple[str, str]]:
-    described = [json.loads(path.read_text(encoding="utf-8"))["paths"] for path in (ROOT / "http").glob("*.json")]
+    described = [
+        json.loads(path.read_text(encoding="utf-8"))["paths"] for path in (ROOT / "http").glob("*.openapi.json")
+    ]
     return {
         (method.upper(), _without_parameters(path)) for paths in described for path in paths for method in paths[path]
     }

@@ -1,4 +1,4 @@
-"""The parts of the MySQL module that need no MySQL: its URLs, and what is retried."""
+"""The parts of common.mysql that need no server: its URLs, and what is retried."""
 
 import pytest
 
@@ -82,7 +82,7 @@ def test_only_a_conflict_is_a_reason_to_repeat():
 
     def work():
         calls.append(1)
-        raise DatabaseUnavailable("the COMMIT may have been heard")
+        raise DatabaseUnavailable("the COMMIT may have taken effect")
 
     with pytest.raises(DatabaseUnavailable):
         repeat_on_conflict(work)

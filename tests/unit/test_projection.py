@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from balances.messages import Balance
 from balances.projection import apply, fold
-from tests.stand_ins import BalancesTable
+from tests.balances_table import BalancesTable
 
 EPOCH = datetime(2026, 11, 22)
 SEEDED, CREATED = ["a1", "a2", "a3"], ["b1", "b2", "b3"]
