@@ -1,10 +1,13 @@
 """The commands explain themselves, and refuse bad input with one line."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,35 @@ def test_the_status_of_a_service_that_is_unavailable_is_an_error(monkeypatch: py
 
     with pytest.raises(SystemExit, match=r"http://127.0.0.1:1/ready is unavailable"):
         print_status(8080)
+
+
+class NotReady(BaseHTTPRequestHandler):
+    """A service that is not ready."""
+
+    def do_GET(self) -> None:
+        facts = {"status": "not ready", "partitions": [{"topic": "t", "lag": 7}], "problems": ["first", "second"]}
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(json.dumps(facts).encode())
+
+
+def test_the_status_of_a_service_is_printed_line_by_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), NotReady) as server:
+        monkeypatch.setenv("PORT", str(server.server_port))
+        threading.Thread(target=server.handle_request, daemon=True).start()
+
+        with pytest.raises(SystemExit) as end:
+            print_status(8080)
+
+    assert end.value.code == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "status: not ready",
+        "partitions: topic t, lag 7",
+        "problems: first",
+        "problems: second",
+    ]
 
 
 def test_a_command_whose_reader_has_ended_prints_no_stack_trace() -> None:
