@@ -40,13 +40,16 @@ class OutboxConnection:
 
 
 class Producer:
-    """Takes what is sent but the numbers in `refusing`; those in `failing` are never acknowledged."""
+    """Takes what is sent but the numbers in `refusing`; those in `failing` are never acknowledged.
 
-    def __init__(self, failing=(), on_get=lambda: None, too_large=(), refusing=()):
+    `failures`: {number: the error that its future raises}.
+    """
+
+    def __init__(self, failing=(), on_get=lambda: None, too_large=(), refusing=(), failures=None):
         self.sent = []
         self.waits = []  # the seconds that each future was waited for
         self._failing = failing
-        self._too_large = too_large
+        self._failures = {**dict.fromkeys(too_large, MessageSizeTooLargeError()), **(failures or {})}
         self._refusing = refusing
         self._on_get = on_get  # what happens elsewhere while an acknowledgement is waited for
 
@@ -60,8 +63,8 @@ class Producer:
     def _get(self, number, timeout):
         self.waits.append(timeout)
         self._on_get()
-        if number in self._too_large:
-            raise MessageSizeTooLargeError
+        if number in self._failures:
+            raise self._failures[number]
         if number in self._failing:
             raise KafkaTimeoutError(f"message {number} was not acknowledged")
 

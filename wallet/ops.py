@@ -11,7 +11,7 @@ from pathlib import Path
 from common import environment, migrate
 from common.events import known_server, sequences
 from common.log import configure
-from common.mysql import Cursor, Database, DatabaseUnavailable
+from common.mysql import Conflict, Cursor, Database, DatabaseUnavailable
 from common.ops import add_verb, print_status
 from wallet.announce import announce_accounts
 from wallet.domain import AccountNotFound, ClocksDiffer, SequenceFromTheFuture
@@ -92,7 +92,7 @@ def announce(options: argparse.Namespace) -> None:
                 known_server.mark_announced(cursor, since)
     except AccountNotFound as error:
         raise SystemExit(f"{error}; nothing was announced") from error
-    except (KeyboardInterrupt, DatabaseUnavailable, ClocksDiffer, SequenceFromTheFuture) as error:
+    except (KeyboardInterrupt, Conflict, DatabaseUnavailable, ClocksDiffer, SequenceFromTheFuture) as error:
         rest = options.ids or (["--after", after] if after else [])
         _print(f"{progress()}; stopped{f': {error}' if str(error) else ''}")
         _print(f"go on with: {shlex.join(['entrypoint.sh', 'wallet', 'announce', *rest])}")
