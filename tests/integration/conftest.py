@@ -11,7 +11,7 @@ from kafka.admin import KafkaAdminClient
 from common.kafka import client_options
 from common.mysql import Database
 from tests.integration import tables
-from tests.integration.service import run_verb
+from tests.integration.service import run_command
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def send(kafka):
 def _migrated(service, variable):
     url = _needed(variable)
     tables.drop_all(Database(url))
-    migration = run_verb(service, url, "migrate")
+    migration = run_command(service, url, "migrate")
     assert migration.returncode == 0, migration.stdout + migration.stderr
     return url
 

@@ -70,7 +70,7 @@ class Service:
         return [line for line in lines if line["message"] == message]
 
 
-def run_verb(service, database_url, *arguments):
+def run_command(service, database_url, *arguments):
     """`entrypoint.sh SERVICE VERB`, awaited; give the finished process with its output."""
     return subprocess.run(
         [sys.executable, "-m", f"{service}.ops", *arguments],

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from tests.integration.service import run_verb
+from tests.integration.service import run_command
 from tests.integration.tables import execute, value
 
 
@@ -13,9 +13,9 @@ def test_an_announcement_in_conflict_ends_with_the_command_that_continues_it(wal
     with closing(wallet_database.connect()) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute("SELECT 1 FROM accounts WHERE id = 'b' FOR UPDATE")
-        stopped = run_verb("wallet", wallet_url, "announce")
+        stopped = run_command("wallet", wallet_url, "announce")
     announced = value(wallet_database, "SELECT COUNT(*) FROM outbox")
-    continued = run_verb("wallet", wallet_url, "announce")
+    continued = run_command("wallet", wallet_url, "announce")
 
     assert (stopped.returncode, announced) == (1, 0)
     assert "0 accounts announced" in stopped.stdout

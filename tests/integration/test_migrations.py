@@ -14,7 +14,7 @@ import pytest
 from common.mysql import Database, DatabaseUnavailable
 from tests.eventually import eventually
 from tests.integration import tables
-from tests.integration.service import ROOT, run_verb
+from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
 
 SERVICES = ("wallet", "balances")
@@ -27,7 +27,7 @@ def urls(wallet_url, balances_url):
     yield urls
     for service, url in urls.items():
         tables.drop_all(Database(url))
-        assert run_verb(service, url, "migrate").returncode == 0
+        assert run_command(service, url, "migrate").returncode == 0
 
 
 @pytest.fixture(params=SERVICES)
@@ -81,12 +81,12 @@ def schema(database):
 
 
 def test_every_migration_goes_down_and_up_again(service, url, database):
-    run_verb(service, url, "migrate")
+    run_command(service, url, "migrate")
     before = schema(database)
 
     roll_back_all(service, url, "migrations", "schema_migrations")
     left = set(schema(database))
-    again = run_verb(service, url, "migrate")
+    again = run_command(service, url, "migrate")
 
     assert left == {"schema_migrations"}
     assert again.returncode == 0
@@ -102,9 +102,9 @@ def test_every_table_names_its_engine_row_format_and_character_set(service):  # 
 
 
 def test_migrating_twice_changes_nothing(service, url):
-    run_verb(service, url, "migrate")
+    run_command(service, url, "migrate")
 
-    again = run_verb(service, url, "migrate")
+    again = run_command(service, url, "migrate")
 
     assert (again.returncode, "Applying" in again.stdout) == (0, False)
 
@@ -130,7 +130,7 @@ def test_a_sigkill_in_the_middle_does_not_block_the_next_start(service, url, dat
     killed.stdout.close()
     started = time.monotonic()
 
-    after = run_verb(service, url, "migrate")
+    after = run_command(service, url, "migrate")
 
     assert after.returncode == 0, after.stdout + after.stderr
     assert time.monotonic() - started < 10
@@ -208,22 +208,22 @@ def slow_statement(database):
 
 
 def test_a_migration_that_was_done_but_not_noted_is_no_obstacle(service, url, database):
-    run_verb(service, url, "migrate")
+    run_command(service, url, "migrate")
     before = schema(database)
     execute(database, "DELETE FROM schema_migrations")  # MySQL commits a CREATE TABLE before dbmate can note it
 
-    again = run_verb(service, url, "migrate")
+    again = run_command(service, url, "migrate")
 
     assert again.returncode == 0, again.stdout + again.stderr
     assert schema(database) == before
 
 
 def test_a_broken_off_migration_ends_with_its_own_words_and_without_the_password(service, url, database):
-    run_verb(service, url, "migrate")
+    run_command(service, url, "migrate")
     execute(database, "DROP TABLE schema_migrations")
     execute(database, "CREATE TABLE schema_migrations (not_what_dbmate_expects INT PRIMARY KEY)")
 
-    refused = run_verb(service, url, "migrate")
+    refused = run_command(service, url, "migrate")
     tables.drop_all(database)
 
     assert refused.returncode != 0
@@ -309,7 +309,7 @@ def test_seeding_again_leaves_what_has_changed_as_it_is(seeded, urls):
     for service, database in seeded.items():
         execute(database, "DELETE FROM seed_migrations")  # as if killed before it was noted
 
-        assert run_verb(service, urls[service], "seed").returncode == 0
+        assert run_command(service, urls[service], "seed").returncode == 0
 
     assert value(seeded["wallet"], "SELECT balance FROM accounts WHERE id = %s", known) == 1
     assert rows(seeded["balances"], "SELECT balance, sequence FROM balances WHERE account_id = %s", known) == ((1, 7),)

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.integration.service import NOWHERE, ROOT, Service, run_verb
+from tests.integration.service import NOWHERE, ROOT, Service, run_command
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.fixture(scope="module")
 def wallet(wallet_url, tmp_path_factory):
-    run_verb("wallet", wallet_url, "seed")
+    run_command("wallet", wallet_url, "seed")
     with _served("wallet", wallet_url, tmp_path_factory) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def balances(balances_url, tmp_path_factory):
-    run_verb("balances", balances_url, "seed")
+    run_command("balances", balances_url, "seed")
     with _served("balances", balances_url, tmp_path_factory) as service:
         yield service
 

@@ -11,8 +11,8 @@ from common.events.consumer import Group
 from common.events.dead_letters import Parked
 from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import balances_of
-from tests.integration.service import run_verb
+from tests.integration.consumers import balances_of
+from tests.integration.service import run_command
 from tests.integration.tables import execute, rows, value
 from tests.stand_ins import record
 
@@ -41,7 +41,7 @@ def park(balances_database):
 @pytest.fixture
 def letters(balances_url):
     """Runs `entrypoint.sh balances dead-letters …`."""
-    return lambda *arguments: run_verb("balances", balances_url, "dead-letters", *arguments)
+    return lambda *arguments: run_command("balances", balances_url, "dead-letters", *arguments)
 
 
 def know(database, account_id, balance, sequence):

@@ -14,8 +14,8 @@ import requests
 
 from common.mysql import CLOCK
 from tests.eventually import eventually
-from tests.integration.road import road as build_road
-from tests.integration.service import ROOT, run_verb
+from tests.integration.pipeline import pipeline as build_pipeline
+from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
 from wallet.announce import OUTBOX_ROWS, announce_accounts
 
@@ -23,10 +23,10 @@ NOBODY = "http://127.0.0.1:1"
 
 
 @pytest.fixture
-def road(wallet_database, balances_database, kafka, make_topic):
-    with build_road(wallet_database, balances_database, kafka, make_topic) as road:
-        eventually(lambda: requests.get(f"{road.balances_url}/ready", timeout=5).ok, seconds=20)
-        yield road
+def pipeline(wallet_database, balances_database, kafka, make_topic):
+    with build_pipeline(wallet_database, balances_database, kafka, make_topic) as pipeline:
+        eventually(lambda: requests.get(f"{pipeline.balances_url}/ready", timeout=5).ok, seconds=20)
+        yield pipeline
 
 
 def open_accounts(database, held):
@@ -43,16 +43,16 @@ def announced(database):
     return {each["Payload"]["account_id"]: each["Payload"]["balance"] for each in payloads}
 
 
-def reconcile(road, url, *arguments):
-    where = ("--wallet-url", road.wallet_url, "--balances-url", road.balances_url)
-    return run_verb("balances", url, "reconcile", *where, *arguments)
+def reconcile(pipeline, url, *arguments):
+    where = ("--wallet-url", pipeline.wallet_url, "--balances-url", pipeline.balances_url)
+    return run_command("balances", url, "reconcile", *where, *arguments)
 
 
 def test_every_balance_is_announced_in_the_order_of_the_ids(wallet_url, wallet_database):
     held = {f"account-{number:03}": number + 0.5 for number in range(250)}
     open_accounts(wallet_database, held)
 
-    done = run_verb("wallet", wallet_url, "announce")
+    done = run_command("wallet", wallet_url, "announce")
 
     assert done.returncode == 0, done.stderr
     assert "250 accounts announced" in done.stdout
@@ -62,7 +62,7 @@ def test_every_balance_is_announced_in_the_order_of_the_ids(wallet_url, wallet_d
 def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1, "b": 2, "c": 3})
 
-    done = run_verb("wallet", wallet_url, "announce", "c", "a", "c")
+    done = run_command("wallet", wallet_url, "announce", "c", "a", "c")
 
     assert "2 accounts announced" in done.stdout
     assert announced(wallet_database) == {"a": 1, "c": 3}
@@ -72,7 +72,7 @@ def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_
 def test_an_unknown_account_is_named_and_nothing_is_announced(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1})
 
-    done = run_verb("wallet", wallet_url, "announce", "a", "nobody")
+    done = run_command("wallet", wallet_url, "announce", "a", "nobody")
 
     assert done.returncode == 1
     assert "account nobody not found; nothing was announced" in done.stderr
@@ -82,7 +82,7 @@ def test_an_unknown_account_is_named_and_nothing_is_announced(wallet_url, wallet
 def test_an_announcement_goes_on_after_the_account_where_it_stopped(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1, "b": 2, "c": 3})
 
-    run_verb("wallet", wallet_url, "announce", "--after", "b")
+    run_command("wallet", wallet_url, "announce", "--after", "b")
 
     assert announced(wallet_database) == {"c": 3}
 
@@ -131,33 +131,33 @@ def test_an_announcement_of_a_restored_wallet_is_newer_than_all_before(wallet_ur
     before = value(wallet_database, f"SELECT {CLOCK}")
     execute(wallet_database, "UPDATE accounts SET sequence = 7")  # as in a dump from long ago
 
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
 
     assert value(wallet_database, "SELECT sequence FROM outbox") > before
     assert value(wallet_database, "SELECT sequence FROM accounts") > before
 
 
 def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     open_accounts(wallet_database, {"a": 10, "b": 0})
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 2)
     for database, table in ((wallet_database, "accounts"), (balances_database, "balances")):
         execute(database, f"UPDATE {table} SET sequence = sequence + 3 * 86400000000")  # a clock three days ahead
 
     def post():
         body = {"account_id_from": "a", "account_id_to": "b", "amount": 1}
-        return requests.post(f"{road.wallet_url}/transactions", json=body, timeout=10)
+        return requests.post(f"{pipeline.wallet_url}/transactions", json=body, timeout=10)
 
-    refused, stopped = post(), run_verb("wallet", wallet_url, "announce")
+    refused, stopped = post(), run_command("wallet", wallet_url, "announce")
     reset = [
-        run_verb("wallet", wallet_url, "reset-sequences").stdout,
-        run_verb("balances", balances_url, "reset-sequences").stdout,
+        run_command("wallet", wallet_url, "reset-sequences").stdout,
+        run_command("balances", balances_url, "reset-sequences").stdout,
     ]
     done = post()
-    run_verb("wallet", wallet_url, "announce")
-    checked = reconcile(road, balances_url)
+    run_command("wallet", wallet_url, "announce")
+    checked = reconcile(pipeline, balances_url)
 
     assert (refused.status_code, done.status_code) == (503, 201)
     assert "reset-sequences" in refused.json()["detail"]
@@ -167,38 +167,38 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
     assert checked.stdout.splitlines()[-1] == "consistent"
 
 
-def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wallet_url, wallet_database, road):
+def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wallet_url, wallet_database, pipeline):
     open_accounts(wallet_database, {"a": 10})
     execute(wallet_database, "INSERT INTO known_server (server, changed_at) VALUES ('new', UTC_TIMESTAMP(6))")
 
     def required():
-        return requests.get(f"{road.wallet_url}/ready", timeout=5).json()["announce_required"]
+        return requests.get(f"{pipeline.wallet_url}/ready", timeout=5).json()["announce_required"]
 
     at_first = required()
-    run_verb("wallet", wallet_url, "announce", "a")
+    run_command("wallet", wallet_url, "announce", "a")
     after_one = required()
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
 
     assert (at_first, after_one, required()) == (True, True, False)
 
 
 def test_an_emptied_read_model_fills_again_while_transfers_run(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     ids = [f"account-{number:03}" for number in range(300)]
     open_accounts(wallet_database, dict.fromkeys(ids, 1000))
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
-    busy = Busy(transfer_between=(road.wallet_url, ids), ask_for=(road.balances_url, ids))
+    busy = Busy(transfer_between=(pipeline.wallet_url, ids), ask_for=(pipeline.balances_url, ids))
 
     with busy:
         execute(balances_database, "DELETE FROM balances")
-        announcing = run_verb("wallet", wallet_url, "announce")
+        announcing = run_command("wallet", wallet_url, "announce")
         eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
-        in_the_middle = reconcile(road, balances_url)
+        in_the_middle = reconcile(pipeline, balances_url)
         so_many = len(busy.posts)
         eventually(lambda: len(busy.posts) > so_many)  # transfers did go on
-    in_the_end = reconcile(road, balances_url)
+    in_the_end = reconcile(pipeline, balances_url)
 
     assert "300 accounts announced" in announcing.stdout
     assert (in_the_middle.returncode, in_the_middle.stdout.splitlines()[-1]) == (0, "consistent")
@@ -209,21 +209,21 @@ def test_an_emptied_read_model_fills_again_while_transfers_run(
 
 
 def test_what_is_wrong_is_listed_and_an_announcement_mends_it(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     open_accounts(wallet_database, {"differs": 1, "missing": 2, "right": 3.5})
-    run_verb("wallet", wallet_url, "announce")
+    run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
     execute(balances_database, "UPDATE balances SET balance = 0.99 WHERE account_id = 'differs'")
     execute(balances_database, "UPDATE balances SET account_id = 'unexpected' WHERE account_id = 'missing'")
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
 
-    found = reconcile(road, balances_url)
-    needed = requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
-    run_verb("wallet", wallet_url, "announce", "differs", "missing")
+    found = reconcile(pipeline, balances_url)
+    needed = requests.get(f"{pipeline.balances_url}/ready", timeout=5).json()["announce_required"]
+    run_command("wallet", wallet_url, "announce", "differs", "missing")
     execute(balances_database, "DELETE FROM balances WHERE account_id = 'unexpected'")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
-    mended = reconcile(road, balances_url, "--json")
+    mended = reconcile(pipeline, balances_url, "--json")
 
     assert found.returncode == 1
     assert found.stdout.splitlines() == [
@@ -238,34 +238,42 @@ def test_what_is_wrong_is_listed_and_an_announcement_mends_it(
     assert json.loads(mended.stdout)["verdict"] == "consistent"
 
 
-def test_lost_history_is_made_good_where_all_balances_are_found_right(balances_url, balances_database, road):
+def test_lost_history_is_made_good_where_all_balances_are_found_right(balances_url, balances_database, pipeline):
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
 
-    without_database = reconcile(road, "", "--json")
-    right = reconcile(road, balances_url, "--json")
+    without_database = reconcile(pipeline, "", "--json")
+    right = reconcile(pipeline, balances_url, "--json")
 
     assert [json.loads(each.stdout)["announce_required"] for each in (without_database, right)] == [True, False]
     assert [each.returncode for each in (without_database, right)] == [0, 0]
     assert "takes DATABASE_URL" in without_database.stderr
-    assert not requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
+    assert not requests.get(f"{pipeline.balances_url}/ready", timeout=5).json()["announce_required"]
 
 
-def test_history_lost_while_reconcile_runs_stays_lost(balances_url, balances_database, road):
+def test_history_lost_while_reconcile_runs_stays_lost(balances_url, balances_database, pipeline):
     later = datetime.now() + timedelta(hours=24)
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = %s", later)
 
-    right = reconcile(road, balances_url, "--json")
+    right = reconcile(pipeline, balances_url, "--json")
 
     assert json.loads(right.stdout)["verdict"] == "consistent"
     assert json.loads(right.stdout)["announce_required"]
 
 
-def test_without_an_answer_nothing_is_judged(balances_url, road):
-    away = run_verb("balances", balances_url, "reconcile", "--wallet-url", NOBODY, "--balances-url", road.balances_url)
-    mistaken = run_verb(
-        "balances", balances_url, "reconcile", "--wallet-url", road.balances_url, "--balances-url", road.balances_url
+def test_without_an_answer_nothing_is_judged(balances_url, pipeline):
+    away = run_command(
+        "balances", balances_url, "reconcile", "--wallet-url", NOBODY, "--balances-url", pipeline.balances_url
     )
-    unable = reconcile(road, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
+    mistaken = run_command(
+        "balances",
+        balances_url,
+        "reconcile",
+        "--wallet-url",
+        pipeline.balances_url,
+        "--balances-url",
+        pipeline.balances_url,
+    )
+    unable = reconcile(pipeline, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
 
     assert [each.returncode for each in (away, mistaken, unable)] == [2, 2, 2]
     assert away.stdout.startswith(f"unknown: {NOBODY}/accounts")
@@ -274,7 +282,7 @@ def test_without_an_answer_nothing_is_judged(balances_url, road):
 
 
 def test_the_tokens_are_sent(monkeypatch, balances_url, wallet_database, balances_database, kafka, make_topic):
-    with build_road(wallet_database, balances_database, kafka, make_topic, token="open sesame") as guarded:
+    with build_pipeline(wallet_database, balances_database, kafka, make_topic, token="open sesame") as guarded:
         eventually(lambda: requests.get(f"{guarded.balances_url}/ready", timeout=5).ok, seconds=20)
 
         refused = reconcile(guarded, balances_url)

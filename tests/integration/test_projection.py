@@ -179,7 +179,7 @@ def test_a_data_loss_is_reported_until_it_is_reconciled(balances_database):
         advance(cursor, StoredOffset("T1", 7), 8)
 
     with balances_database.transaction() as cursor:
-        offsets.mark_reconciled(cursor, before)  # what was found consistent before says nothing of it
+        offsets.mark_reconciled(cursor, before)  # what was found consistent before does not cover it
         assert offsets.announce_required(cursor)
         cursor.execute("SELECT UTC_TIMESTAMP(6)")
         offsets.mark_reconciled(cursor, cursor.fetchone()[0])

@@ -359,7 +359,7 @@ def test_old_idempotency_keys_are_forgotten_though_the_outbox_is_never_empty(
 
 
 def count_of_writes(status, seconds, writes):
-    """Wait until the status was written anew so often."""
+    """Wait until the status was written so often."""
     seen = set()
 
     def often():

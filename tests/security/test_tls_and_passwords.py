@@ -27,8 +27,8 @@ FROM, TO = "a0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-0000
 def test_a_transfer_travels_where_everything_demands_tls_and_a_password(environment_of, tmp_path):
     with seen_in_ps() as commands:
         for service in ("wallet", "balances"):
-            run_verb(service, "migrate", environment_of(service), tmp_path / f"{service}.log")
-            run_verb(service, "seed", environment_of(service), tmp_path / f"{service}.log")
+            run_command(service, "migrate", environment_of(service), tmp_path / f"{service}.log")
+            run_command(service, "seed", environment_of(service), tmp_path / f"{service}.log")
     with (
         Service(["-m", "wallet"], tmp_path / "wallet.log", **environment_of("wallet")) as wallet,
         Service(["-m", "balances"], tmp_path / "balances.log", **environment_of("balances")) as balances,
@@ -75,7 +75,7 @@ def test_kafka_refused_is_told_in_one_clear_line(wrong, environment_of, stranger
         changes, reason = {"KAFKA_SASL_PASSWORD": WRONG}, "Authentication failed"
     else:
         changes, reason = {"KAFKA_SSL_CA_FILE": str(stranger.certificate)}, "CERTIFICATE_VERIFY_FAILED"
-    run_verb("wallet", "migrate", environment_of("wallet"), tmp_path / "migrate.log")
+    run_command("wallet", "migrate", environment_of("wallet"), tmp_path / "migrate.log")
 
     with Service(["-m", "wallet"], tmp_path / "wallet.log", **environment_of("wallet", **changes)) as wallet:
         eventually(lambda: reason in wallet.log.read_text(), seconds=20)
@@ -125,7 +125,7 @@ def test_a_connection_over_tls_serves_again_and_again(environment_of, mysql_port
 
 
 def test_a_failed_migration_does_not_print_the_password(environment_of, mysql_port, tmp_path):
-    run_verb("wallet", "migrate", environment_of("wallet"), tmp_path / "migrate.log")
+    run_command("wallet", "migrate", environment_of("wallet"), tmp_path / "migrate.log")
     service_itself = mysql_url("wallet", mysql_port)  # who may not drop a table
     log = tmp_path / "rollback.log"
 
@@ -154,7 +154,7 @@ def connection_id(cursor):
     return cursor.fetchone()
 
 
-def run_verb(service, verb, environment, log):
+def run_command(service, verb, environment, log):
     assert start_verb(service, verb, environment, log).wait(timeout=40) == 0, log.read_text()
 
 
