@@ -38,13 +38,16 @@ class OutboxConnection:
 
 
 class Producer:
-    """Accepts what is sent except the numbers in `refusing`; those in `failing` are never acknowledged."""
+    """Accepts what is sent except the numbers in `refusing`; those in `failing` are never acknowledged.
 
-    def __init__(self, failing=(), on_get=lambda: None, too_large=(), refusing=()):
+    `failures`: {number: the error that its future raises}.
+    """
+
+    def __init__(self, failing=(), on_get=lambda: None, too_large=(), refusing=(), failures=None):
         self.sent = []
         self.waits = []  # the seconds that each future was waited for
         self._failing = failing
-        self._too_large = too_large
+        self._failures = {**dict.fromkeys(too_large, MessageSizeTooLargeError()), **(failures or {})}
         self._refusing = refusing
         self._on_get = on_get  # what others do during the wait for an acknowledgement
 
@@ -58,8 +61,8 @@ class Producer:
     def _get(self, number, timeout):
         self.waits.append(timeout)
         self._on_get()
-        if number in self._too_large:
-            raise MessageSizeTooLargeError
+        if number in self._failures:
+            raise self._failures[number]
         if number in self._failing:
             raise KafkaTimeoutError(f"message {number} was not acknowledged")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common import migrate
 from common.events import known_server, sequences
-from common.mysql import DatabaseUnavailable
+from common.mysql import Conflict, DatabaseUnavailable
 from common.ops import add_command, new_parser, open_database, print_status, read_now, run_command
 from wallet.announce import announce_accounts
 from wallet.domain import AccountNotFound, ClocksDiffer, SequenceFromTheFuture
@@ -87,7 +87,7 @@ def announce(options: Namespace) -> None:
                 known_server.mark_announced(cursor, since)
     except AccountNotFound as error:
         raise SystemExit(f"{error}; nothing was announced") from error
-    except (KeyboardInterrupt, DatabaseUnavailable, ClocksDiffer, SequenceFromTheFuture) as error:
+    except (KeyboardInterrupt, Conflict, DatabaseUnavailable, ClocksDiffer, SequenceFromTheFuture) as error:
         rest = options.ids or (["--after", after] if after else [])
         _print(f"{progress()}; stopped{f': {error}' if str(error) else ''}")
         _print(f"continue with: {shlex.join(['entrypoint.sh', 'wallet', 'announce', *rest])}")

@@ -57,14 +57,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         """The records of initialized partitions, perhaps none. Raises KafkaError."""
         polled = self._consumer.poll(timeout_ms=POLL_MS)
         self._drop_lost_partitions()
-        records = {Partition(*tp): of_it for tp, of_it in polled.items() if tp in self.positions}
+        records = {Partition(*tp): returned for tp, returned in polled.items() if tp in self.positions}
         if not records:
             return {}
         reached = positions_of(self._consumer)
+        continuing = self._continuing({partition: returned[0].offset for partition, returned in records.items()})
         return {
-            partition: Batch(of_it, max(reached.get(partition, 0), of_it[-1].offset + 1), hole)
-            for partition, hole in self._continuing({each: records[each][0].offset for each in records}).items()
-            for of_it in [records[partition]]
+            partition: Batch(
+                records[partition], max(reached.get(partition, 0), records[partition][-1].offset + 1), hole
+            )
+            for partition, hole in continuing.items()
         }
 
     def applied(self, batches: Mapping[Partition, Batch]) -> None:

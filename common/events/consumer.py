@@ -20,7 +20,7 @@ from common.events import dead_letters
 from common.events.assignment import Assignment, Batch
 from common.events.offsets import OffsetMoved, Partition
 from common.events.probe import Probe
-from common.events.projection import Application, Outcome, Projection
+from common.events.projection import BatchTransaction, Outcome, Projection
 from common.events.state import Report
 from common.kafka import Topics
 from common.kafka_internals import accept_any_header_names
@@ -161,7 +161,7 @@ class Consumer(Generic[E]):
     def _apply(self, batches: dict[Partition, Batch]) -> int:
         started = time.perf_counter()
         try:
-            outcome = Application(self._projection, batches, self.assignment.positions).run(self.database)
+            outcome = BatchTransaction(self._projection, batches, self.assignment.positions).run(self.database)
         except OffsetMoved as moved:
             log.warning(
                 "batch discarded: the stored offset moved (another consumer committed)", extra={"reason": str(moved)}

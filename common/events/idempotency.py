@@ -19,7 +19,7 @@ class KeyReused(Exception):
 
 
 class Key(NamedTuple):
-    """`scope` keeps the keys of different endpoints apart; `body_sha256` tells a retry from another request."""
+    """`scope` keeps the keys of different endpoints apart; `body_sha256` distinguishes a retry from another request."""
 
     scope: str
     key: str

@@ -160,13 +160,14 @@ def _compare_and_set(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffse
 
 
 # One statement for all partitions of a batch. STRAIGHT_JOIN: by primary key, in the order of the rows that are given.
+# (`stored` is a reserved word of MySQL.)
 _MOVE = (
     "UPDATE JSON_TABLE(%s, '$[*]' COLUMNS ("
     "topic VARCHAR(249) PATH '$[0]', partition_id INT UNSIGNED PATH '$[1]',"
     " topic_id CHAR(36) PATH '$[2]', next_offset BIGINT UNSIGNED PATH '$[3]',"
     " new_topic_id CHAR(36) PATH '$[4]', new_offset BIGINT UNSIGNED PATH '$[5]')) AS moves"
-    " STRAIGHT_JOIN consumer_offsets AS stored"
-    " ON stored.topic = moves.topic AND stored.partition_id = moves.partition_id"
-    " AND stored.topic_id = moves.topic_id AND stored.next_offset = moves.next_offset"
-    " SET stored.topic_id = moves.new_topic_id, stored.next_offset = moves.new_offset"
+    " STRAIGHT_JOIN consumer_offsets AS known"
+    " ON known.topic = moves.topic AND known.partition_id = moves.partition_id"
+    " AND known.topic_id = moves.topic_id AND known.next_offset = moves.next_offset"
+    " SET known.topic_id = moves.new_topic_id, known.next_offset = moves.new_offset"
 )

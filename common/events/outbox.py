@@ -1,4 +1,4 @@
-"""The outbox: events that wait for Kafka, written in the transaction of the change that they tell of.
+"""The outbox: events that wait for Kafka, written in the transaction of the change that they describe.
 
 The id is only the order in which the relay reads. The sequence and the event id go out as headers.
 """

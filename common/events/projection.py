@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Application(Generic[E]):
+class BatchTransaction(Generic[E]):
     """One transaction: the batches of a poll, and the stored offsets from which they continue."""
 
     projection: Projection[E]

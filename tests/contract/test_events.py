@@ -15,7 +15,7 @@ import pytest
 import balances.messages
 import wallet.messages
 from balances.messages import Balance, parse
-from common.events.relay import relay_batch
+from common.events.publish import relay_batch
 from tests.stand_ins import OutboxConnection, Producer
 from wallet.domain import AccountCreated, BalanceAnnounced, BalanceUpdated, TransactionCreated
 from wallet.messages import to_message

@@ -9,7 +9,7 @@ from common.events.dead_letters import Parked
 from common.mysql import Database
 from tests.database_server import database_server
 from tests.integration import tables
-from tests.integration.following import consume, consumer_of
+from tests.integration.consumers import consume, consumer_of
 from tests.integration.service import run_command
 from tests.integration.tables import rows, value
 from tests.stand_ins import record
@@ -50,7 +50,7 @@ def test_a_record_larger_than_a_packet_is_parked_incomplete_and_the_record_after
     assert (parked.key, parked.headers) == (b"a", [("sequence", b"7")])
 
 
-def test_an_incomplete_record_is_never_reprocessed_and_says_where_the_complete_one_is(url, database):
+def test_an_incomplete_record_is_never_reprocessed_and_names_the_place_of_the_complete_one(url, database):
     with database.transaction() as cursor:
         dead_letters.park(cursor, [Parked(record(value=LARGE, topic="balances", offset=3), "a-topic-id", "too large")])
 

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError
 from common.events.progress import LISTED
 from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import consume, consumer_of
+from tests.integration.consumers import consume, consumer_of
 from tests.integration.tables import rows, value
 
 PARTITIONS = 2_000

@@ -11,7 +11,7 @@ from common.events.consumer import Group
 from common.events.dead_letters import Parked
 from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import balances_of
+from tests.integration.consumers import balances_of
 from tests.integration.service import run_command
 from tests.integration.tables import execute, rows, value
 from tests.stand_ins import record

@@ -14,7 +14,7 @@ import requests
 
 from common.mysql import CLOCK
 from tests.eventually import eventually
-from tests.integration.road import road as build_pipeline
+from tests.integration.pipeline import pipeline as build_pipeline
 from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
 from wallet.announce import OUTBOX_ROWS, announce_accounts

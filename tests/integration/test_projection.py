@@ -127,6 +127,15 @@ def test_an_offset_advances_from_where_it_is(balances_database):
     assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 9
 
 
+def test_an_offset_of_a_broker_without_topic_ids_advances(balances_database):
+    store(balances_database, FIRST, 5, topic_id="")
+
+    with balances_database.transaction() as cursor:
+        advance(cursor, StoredOffset("", 5), 9)
+
+    assert balances_database.read(offsets.read_all, ["balances"]) == {FIRST: StoredOffset("", 9)}
+
+
 @pytest.mark.parametrize(
     "believed",
     [StoredOffset("T1", 4), StoredOffset("T1", 6), StoredOffset("T2", 5)],
@@ -179,7 +188,7 @@ def test_a_data_loss_is_reported_until_it_is_reconciled(balances_database):
         advance(cursor, StoredOffset("T1", 7), 8)
 
     with balances_database.transaction() as cursor:
-        offsets.mark_reconciled(cursor, before)  # what was found consistent before says nothing of it
+        offsets.mark_reconciled(cursor, before)  # what was found consistent before does not cover it
         assert offsets.announce_required(cursor)
         cursor.execute("SELECT UTC_TIMESTAMP(6)")
         offsets.mark_reconciled(cursor, cursor.fetchone()[0])

@@ -90,11 +90,11 @@ class GroupMember:
         return {tp: SimpleNamespace(offset=offset) for tp, offset in self._positions.items()}
 
     def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
-        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no response")])
         return {tp: self._world.broker.logs[tp].beginning for tp in partitions}
 
     def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
-        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no response")])
         return {tp: self._world.broker.logs[tp].end for tp in partitions}
 
     def commit_async(self, offsets: object) -> None:

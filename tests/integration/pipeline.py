@@ -1,4 +1,4 @@
-"""The whole road, from POST to GET, on topics of a test's own: both APIs, the relay's step and the consumer."""
+"""The pipeline from POST to GET on topics of its own: both APIs, the relay's step and the consumer."""
 
 import threading
 from contextlib import ExitStack, closing, contextmanager
@@ -15,24 +15,24 @@ from common.events.consumer import Group
 from common.events.relay import relay_batch
 from common.request_log import request_logging_middleware
 from common.status import Status
-from tests.integration.following import balances_of
+from tests.integration.consumers import balances_of
 from wallet.messages import TOPICS as WALLET_TOPICS
 
 
-class Road:
+class Pipeline:
     def __init__(self, wallet_url, balances_url, relaying):
         self.wallet_url, self.balances_url = wallet_url, balances_url
         self.relaying = relaying  # an Event: cleared, the outbox only grows
 
 
 @contextmanager
-def road(wallet_database, balances_database, kafka, make_topic, token=""):
+def pipeline(wallet_database, balances_database, kafka, make_topic, token=""):
     own = {topic: make_topic() for topic in WALLET_TOPICS}
     relay_status, consumer_status = Status(), _Renamed(Status(), {name: topic for topic, name in own.items()})
     relay_status.write({"relay": "leader", "kafka": "up"})
     stop, relaying = threading.Event(), threading.Event()
     relaying.set()
-    following = {
+    arguments = {
         "stop": stop,
         "database": balances_database,
         "options": kafka,
@@ -41,10 +41,10 @@ def road(wallet_database, balances_database, kafka, make_topic, token=""):
         "status": consumer_status,
     }
     with ExitStack() as stack:
-        stack.enter_context(_thread(consumer.run, **following))
+        stack.enter_context(_thread(consumer.run, **arguments))
         stack.enter_context(_thread(_relay, stop, relaying, wallet_database, kafka, own))
         stack.callback(stop.set)
-        yield Road(
+        yield Pipeline(
             stack.enter_context(_served(wallet.api.create_app(wallet_database, relay_status, lambda: None, token))),
             stack.enter_context(_served(balances.api.create_app(balances_database, consumer_status, token))),
             relaying,
