@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts a service, or runs one of its commands. In the container, and outside it with the packages of .venv, if there.
+# Starts a service, or runs one of its commands: in the container, or outside with the packages in .venv.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -41,7 +41,7 @@ case "${SEED_DEMO_DATA:-off}" in
   *) die "SEED_DEMO_DATA must be on or off, not '$SEED_DEMO_DATA'" ;;
 esac
 
-# As process 1 of a container bash would sit out a SIGTERM until its child has ended: wait beside it and pass it on.
+# As process 1 of a container, bash handles a SIGTERM only after its child has ended: wait in `wait`, and forward it.
 child=
 trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true; exit 143' TERM INT
 run() {

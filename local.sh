@@ -1,28 +1,29 @@
 #!/usr/bin/env bash
-# Runs the whole system on a machine without Docker: a database server, a Kafka broker and the two services.
+# Runs the complete system on a machine without Docker: a database server, a Kafka broker and the two services.
 #
 #   ./local.sh up              start everything, wait until it is ready, print what to try
 #   ./local.sh down [--wipe]   stop everything and keep the data; --wipe deletes it, to start over
 #   ./local.sh status          print one line for each process; exit 1 unless all are ready
 #   ./local.sh logs [NAME]     print the logs, and follow them on a terminal
-#   ./local.sh test [ARGS]     run the tests on a system of their own, beside a running one; ARGS go to pytest
+#   ./local.sh test [ARGS]     run the tests on a system of their own, also while another runs; ARGS go to pytest
 #   ./local.sh test --fast     run only those that need no server: about ten seconds
 #   ./local.sh bench [ARGS]    run the benchmarks in the same way; --help explains ARGS
 #   ./local.sh faults [ARGS]   run the fault suite in the same way; --help explains ARGS
+#   ./local.sh lab [NAME]      list the labs, or run one: a fault, what it breaks in a naive service, and the recovery
 #   ./local.sh start NAME      start one process and wait until it is ready: mysql, kafka, wallet, balances, or a
 #   ./local.sh stop NAME       further instance (wallet-2, balances-3: base port + n - 1, or the next free one)
 #
 # Data, logs and pids are kept in .local/ (LOCAL_DIR), the Python packages in .venv/. All listen on 127.0.0.1 only, on
 # WALLET_PORT 8080, BALANCES_PORT 3003, MYSQL_PORT 13306, KAFKA_PORT 19092 and KAFKA_CONTROLLER_PORT 19093.
 # PYTHON, MYSQLD, KAFKA_HOME and JAVA_HOME choose programs; KAFKA_PARTITIONS and the like reach the services.
-set -uo pipefail # no -e: each step that can fail says what failed
+set -uo pipefail # no -e: each step that can fail reports what failed
 
 main() {
   local command=${1:---help} argument
   [ $# -gt 0 ] && shift
   case $command in
     -h | --help | help) print_help && exit ;;
-    test | bench | faults) ;; # each knows its own arguments
+    test | bench | faults | lab) ;; # each knows its own arguments
     up | down | status | logs | start | stop)
       for argument in "$@"; do case $argument in -h | --help) print_help && exit ;; esac; done
       check_arguments "$command" "$@"
@@ -30,7 +31,7 @@ main() {
     *) die "no such command: $command (see ./local.sh --help)" ;;
   esac
   use_folder "${LOCAL_DIR:-.local}"
-  # Output that nobody reads (`| head`) must not end this program half-way: `say` ignores it.
+  # Output that nobody reads (`| head`) must not end this program half-way: `info` ignores it.
   case $command in status | logs) ;; *) trap '' PIPE ;; esac
   case $command in
     up) lock up && prepare requirements.txt && bring_up && print_what_to_try && unlock up ;;
@@ -41,6 +42,7 @@ main() {
     stop) end "$1" ;;
     test) run_tests "$@" ;;
     bench | faults) run_suite "$command" "$@" ;;
+    lab) run_lab "$@" ;;
   esac
 }
 
@@ -99,14 +101,14 @@ admin = KafkaAdminClient(bootstrap_servers=sys.argv[1])
 print(max(len(topic["partitions"]) for topic in admin.describe_topics(["balances", "transactions", "accounts"])))
 admin.close()' "127.0.0.1:$(port_of kafka)" 2>/dev/null)
   [ "${partitions:-$KAFKA_PARTITIONS}" = "$KAFKA_PARTITIONS" ] ||
-    say "KAFKA_PARTITIONS=$KAFKA_PARTITIONS has no effect: the topics exist, with $partitions each." \
+    info "KAFKA_PARTITIONS=$KAFKA_PARTITIONS has no effect: the topics exist, with $partitions each." \
       "To create them again without the data: ./local.sh down --wipe"
 }
 
 print_what_to_try() {
   local wallet balances from=a0000000-0000-4000-8000-000000000001 to=a0000000-0000-4000-8000-000000000002
   wallet=http://127.0.0.1:$(port_of wallet) balances=http://127.0.0.1:$(port_of balances)
-  say "
+  info "
 Wallet    $wallet
 Balances  $balances
 
@@ -124,9 +126,9 @@ take_down() {
 }
 
 wipe() {
-  say "deleting the data and the logs in $LOCAL_DIR"
+  info "deleting the data and the logs in $LOCAL_DIR"
   remove_abandoned_tests
-  rm -rf "$LOCAL_DIR"/{mysql,mysql.new,kafka,kafka.new,kafka.properties,failed-logs,logs,run}
+  rm -rf "$LOCAL_DIR"/{mysql,mysql.new,kafka,kafka.new,kafka.properties,failed-logs,labs,logs,run}
   rmdir "$LOCAL_DIR" 2>/dev/null || true # unless a test runs in there
 }
 
@@ -153,7 +155,7 @@ print_logs() {
 
 # ---- what all parts use
 
-say() { echo "$*" 2>/dev/null || true; } # without a reader it goes on
+info() { echo "$*" 2>/dev/null || true; } # without a reader it goes on
 die() { echo "local.sh: $*" >&2; exit 1; }
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) && cd "$ROOT" || exit 1

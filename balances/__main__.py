@@ -1,16 +1,14 @@
-"""The balances service, put together: `python -m balances`."""
+"""The entry point of Balances: `python -m balances`."""
 
-import socket
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from balances import projection
+from balances import settings as balances_settings
 from balances.api import create_app
 from balances.messages import TOPICS, parse
-from common import access, environment
 from common.events import consumer
-from common.kafka import client_options, security
 from common.log import configure
 from common.mysql import Database, DatabaseClock
 from common.runner import Worker, run
@@ -20,33 +18,26 @@ from common.status import Status
 
 def main(topics: Sequence[str] = TOPICS) -> None:
     configure("balances")
-    token = access.token("BALANCES_TOKEN")
-    database = Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
-    processes = environment.integer("HTTP_PROCESSES", 1, high=64)
+    settings = balances_settings.from_environment()
+    database = Database(settings.database_url, settings.mysql_ssl_ca)
     status = Status()  # shared by all processes: the consumer runs in one
-    consuming = partial(
+    consume = partial(
         consumer.run,
         database=database,
-        options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"), security()),
+        options=settings.kafka_options,
         projection=consumer.Projection(topics, partial(parse, clock=DatabaseClock(database)), projection.apply),
-        group=consumer.Group(
-            environment.text("KAFKA_GROUP_ID", "balances"),
-            environment.text("KAFKA_INSTANCE_ID", socket.gethostname()),
-            environment.integer("KAFKA_PARTITIONS", 1),
-            environment.integer("KAFKA_REPLICATION", 1),
-        ),
+        group=settings.kafka_group,
         status=status,
     )
 
     def service(first: bool) -> tuple[Any, list[Worker]]:
         from balances.metrics import metrics_middleware  # after the fork, see common.metrics
 
-        app = metrics_middleware(create_app(database, status, token), database, status)
-        return app, [Worker("consumer", consuming, status)] if first else []
+        app = metrics_middleware(create_app(database, status, settings.token), database, status)
+        return app, [Worker("consumer", consume, status)] if first else []
 
-    host, port = environment.text("HOST", "127.0.0.1"), environment.integer("PORT", 3003)
-    with shared_metrics(processes):
-        run(service, host, port, processes)
+    with shared_metrics(settings.http_processes):
+        run(service, settings.host, settings.port, settings.http_processes)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The commands of `entrypoint.sh balances dead-letters`."""
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,9 +21,10 @@ from common.events.dead_letters import (
 )
 from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database, read_clock, repeat_on_conflict
-from common.ops import add_verb, open_database, printable
+from common.ops import add_command, open_database, printable
 
 PAGE_ROWS = 20  # a dead letter may have a megabyte
+LARGEST_ID = 2**64 - 1  # BIGINT UNSIGNED
 
 
 class Change(NamedTuple):
@@ -36,25 +37,31 @@ class Change(NamedTuple):
 
 def add_dead_letters(commands: Any) -> None:
     """Add the command `dead-letters` and its own commands."""
-    parser = commands.add_parser("dead-letters", help="list, reprocess and discard records that could not be applied")
+    parser = commands.add_parser("dead-letters", help="List, reprocess and discard records that could not be applied")
     commands = parser.add_subparsers(dest="dead_letters_command", required=True, metavar="COMMAND")
-    add_verb(commands, list_dead_letters, "entrypoint.sh balances dead-letters list", name="list")
-    showing = add_verb(commands, show_dead_letter, "entrypoint.sh balances dead-letters show 17", name="show")
-    showing.add_argument("id", type=int, metavar="ID")
-    retrying = add_verb(commands, retry, "entrypoint.sh balances dead-letters retry --all --dry-run")
+    add_command(commands, list_dead_letters, "entrypoint.sh balances dead-letters list", name="list")
+    showing = add_command(commands, show_dead_letter, "entrypoint.sh balances dead-letters show 17", name="show")
+    showing.add_argument("id", type=_id, metavar="ID", help="first column of `dead-letters list`")
+    retrying = add_command(commands, retry, "entrypoint.sh balances dead-letters retry --all --dry-run")
     which = retrying.add_mutually_exclusive_group(required=True)
-    which.add_argument("ids", type=int, nargs="*", default=[], metavar="ID")
-    which.add_argument("--all", action="store_true", help="every parked record")
+    which.add_argument("ids", type=_id, nargs="*", default=[], metavar="ID", help="parked or discarded records")
+    which.add_argument("--all", action="store_true", help="all parked records")
     retrying.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")
     retrying.add_argument(
-        "--force", action="store_true", help="also overwrite balances with records without a sequence"
+        "--force", action="store_true", help="apply records without a sequence too, over the stored balances"
     )
-    discarding = add_verb(commands, discard, "entrypoint.sh balances dead-letters discard 17 18")
-    discarding.add_argument("ids", type=int, nargs="+", metavar="ID")
+    discarding = add_command(commands, discard, "entrypoint.sh balances dead-letters discard 17 18")
+    discarding.add_argument("ids", type=_id, nargs="+", metavar="ID", help="first column of `dead-letters list`")
+
+
+def _id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST_ID):
+        raise ArgumentTypeError(f"must be the number of a dead letter, not {text!r}")
+    return int(text)
 
 
 def list_dead_letters(_: Namespace) -> None:
-    """print the parked records, the oldest first"""
+    """Print the parked records, the oldest first."""
     dead_letter = None
     for dead_letter in _parked(open_database()):
         marks = "" if dead_letter.has_sequence else " [no sequence]"
@@ -62,18 +69,18 @@ def list_dead_letters(_: Namespace) -> None:
         parked_at = rfc3339(dead_letter.parked_at)
         print(f"{dead_letter.id}  {dead_letter.place}  parked {parked_at}{marks}  {printable(dead_letter.error)}")
     if dead_letter is None:
-        print("no records are parked", file=sys.stderr)  # not on stdout, where a program counts lines
+        print("no records are parked", file=sys.stderr)  # a program may count the lines of stdout
 
 
 def show_dead_letter(options: Namespace) -> None:
-    """print all that is stored of one record"""
+    """Print everything that is stored of one record."""
     try:
         dead_letter = open_database().read(dead_letters.find, options.id)
     except DeadLetterNotFound as error:
         raise SystemExit(str(error)) from error
-    settled = f" at {rfc3339(dead_letter.settled_at)}" if dead_letter.settled_at else ""
+    decided = f" at {rfc3339(dead_letter.settled_at)}" if dead_letter.settled_at else ""
     parked_at = rfc3339(dead_letter.parked_at)
-    print(f"id:        {dead_letter.id}, {dead_letter.state}{settled}")
+    print(f"id:        {dead_letter.id}, {dead_letter.state}{decided}")
     print(f"record:    {dead_letter.place}, timestamp {dead_letter.timestamp}, parked at {parked_at}")
     print(f"error:     {printable(dead_letter.error)}")
     print(f"sequence:  {'yes' if dead_letter.has_sequence else 'none: only --force applies the record'}")
@@ -87,11 +94,13 @@ def show_dead_letter(options: Namespace) -> None:
 
 
 def retry(options: Namespace) -> None:
-    """reprocess parked records as the consumer would have, and print what changed; exit code 1 if one could not be
+    """Reprocess parked records as the consumer would, and print what changed.
 
-    Use it when the cause of the error is removed. Each record goes through the same parser and the same sequence
-    check, in a transaction of its own. A record without a sequence, as Wallet Core (Go) sends them, may be older than
-    the stored balance: only --force applies it.
+    Use it after the cause of the error is removed. Each record passes the same parser and the same sequence check, in
+    a transaction of its own. A record without a sequence, as Wallet Core (Go) publishes them, may be older than the
+    stored balance: only --force applies it.
+
+    exit codes: 0 all applied, 1 at least one not applied, 2 wrong arguments
     """
     database, failed = open_database(), False
     clock = database.read(read_clock)  # before the transactions, which use the same connection
@@ -115,7 +124,10 @@ def retry(options: Namespace) -> None:
 
 
 def discard(options: Namespace) -> None:
-    """decide that records will not be applied; for 30 days they can be shown, and retried by their ID"""
+    """Discard parked records: `retry --all` skips them. They can be shown, and retried by ID, for 30 days.
+
+    exit codes: 0 all discarded, 1 at least one not discarded, 2 wrong arguments
+    """
     database, failed = open_database(), False
     for dead_letter_id in options.ids:
         try:
@@ -154,7 +166,7 @@ def _reprocess(
     with database.transaction() as cursor:
         dead_letters.reprocess(cursor, dead_letter_id, partial(parse, clock=clock), apply, force)
         if dry_run:
-            cursor.execute("ROLLBACK")  # what would change is known by now
+            cursor.execute("ROLLBACK")  # the changes are known at this point
     return changes
 
 

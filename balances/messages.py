@@ -1,5 +1,4 @@
-"""Kafka record -> its event. What it needs is read tolerantly, the rest ignored. Every column's limit is checked here,
-so that MySQL refuses nothing."""
+"""Kafka record to balances. Unknown fields are ignored. The limits of every column are checked here, not by MySQL."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ TOPICS = ("accounts", "balances")
 
 ID_CHARACTERS = 255
 INTEGER_DIGITS, CENT = 13, Decimal("0.01")
-SEQUENCE_AHEAD_SECONDS = 86_400  # further ahead of the clock it would freeze its account
+SEQUENCE_AHEAD_SECONDS = 86_400  # a sequence further ahead of the clock would block later events of its account
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MILLISECOND = 253_402_300_799_999  # the end of the year 9999, MySQL's last
 
 
 @dataclass(slots=True)
 class Balance:
-    """An account's balance after the event. `sequence` is None for events of the Wallet Core (Go): they have none."""
+    """The balance of an account after an event. `sequence` is None for an event of Wallet Core (Go)."""
 
     account_id: str
     balance: Decimal
@@ -31,43 +30,43 @@ class Balance:
     creation: bool = False  # AccountCreated only inserts, never updates
 
 
-class _Moved(msgspec.Struct):
+class _TransferBalances(msgspec.Struct):
     account_id_from: str
     account_id_to: str
     balance_account_id_from: Decimal
     balance_account_id_to: Decimal
 
 
-class _Held(msgspec.Struct):
+class _AccountBalance(msgspec.Struct):
     account_id: str
     balance: Decimal
 
 
 class _BalanceUpdated(msgspec.Struct, tag_field="Name", tag="BalanceUpdated"):
-    Payload: _Moved
+    Payload: _TransferBalances
 
 
 class _AccountCreated(msgspec.Struct, tag_field="Name", tag="AccountCreated"):
-    Payload: _Held
+    Payload: _AccountBalance
 
 
 class _BalanceAnnounced(msgspec.Struct, tag_field="Name", tag="BalanceAnnounced"):
-    Payload: _Held
+    Payload: _AccountBalance
 
 
-# msgspec, not json: it builds the Decimals exactly and checks the types, in a fifth of the time.
+# msgspec instead of json: exact Decimals and checked types in a fifth of the time.
 _decode = msgspec.json.Decoder(_BalanceUpdated | _AccountCreated | _BalanceAnnounced).decode
 
 
 def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
-    """The balances that a Kafka record carries, one or two. Raises UnreadableRecord.
+    """The balances in a Kafka record, one or two. Raises UnreadableRecord.
 
-    `clock` gives the database's time in microseconds since 1970: no sequence may be far ahead of it.
+    `clock()` is the database's time in microseconds since 1970; a sequence must not be far ahead of it.
     """
     try:
         message = _decode(record.value)
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        raise UnreadableRecord(f"not a message of a known kind: {error}") from error
+        raise UnreadableRecord(f"not an event of a known kind: {error}") from error
     headers = dict(record.headers)
     sequence = _sequence(sequence_header(headers), clock)
     moment = _moment(headers.get("occurred_at"), record.timestamp)
@@ -84,14 +83,14 @@ def _balance(
     account_id: str, balance: Decimal, sequence: int | None, moment: datetime, creation: bool = False
 ) -> Balance:
     if not 1 <= len(account_id) <= ID_CHARACTERS or account_id[-1] == " " or not account_id.isprintable():
-        raise UnreadableRecord("an account id has 1 to 255 printable characters and does not end in a space")
+        raise UnreadableRecord("an account id must have 1 to 255 printable characters and must not end in a space")
     if sequence is None and balance.is_finite() and balance.adjusted() < INTEGER_DIGITS:
-        # Wallet Core (Go) computes in floats (1166.67 - 0.1 is 1166.5700000000002 there). Its column rounds half up.
+        # Wallet Core (Go) computes with floats: 1166.67 - 0.1 is 1166.5700000000002. Its column rounds half up.
         balance = balance.quantize(CENT, ROUND_HALF_UP)
-    # msgspec takes "NaN" and "Infinity", as text, for a Decimal too. And adjusted() is the place of the first digit: it
-    # bounds the number before anything is computed with it.
+    # msgspec also accepts the texts "NaN" and "Infinity". adjusted(), the exponent, bounds the number before anything
+    # is computed with it.
     if not balance.is_finite() or (balance and not (-2 <= balance.adjusted() < INTEGER_DIGITS and not balance % CENT)):
-        raise UnreadableRecord("a balance has at most 13 digits before the point and 2 after it")
+        raise UnreadableRecord("a balance must have at most 13 digits before the decimal point and 2 after it")
     return Balance(account_id, balance, sequence, moment, creation)
 
 
@@ -107,7 +106,7 @@ def _sequence(header: bytes | None, clock: Callable[[], int]) -> int | None:
 
 
 def _moment(occurred_at: bytes | None, timestamp_ms: int | None) -> datetime:
-    """When it happened in the wallet, naive UTC: its header, else the record's timestamp."""
+    """The time of the event, naive UTC: its header, or the timestamp of the record."""
     if occurred_at is None:
         if timestamp_ms is None or not 0 <= timestamp_ms <= _LAST_MILLISECOND:
             raise UnreadableRecord("neither occurred_at nor the record's timestamp is a date")

@@ -1,4 +1,4 @@
-"""The metrics of Balances, for Prometheus."""
+"""The metrics of Balances for Prometheus."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,7 +22,7 @@ def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Call
 
 
 def collect(database: Database, status: Status) -> list[Metric]:
-    """The metric families that are collected at a scrape. What only MySQL knows is left out while it is unavailable."""
+    """The metrics of one scrape. Those that only MySQL has are absent while MySQL is unavailable."""
     known = status.read()
     parked: int | None
     announce_required: bool | None
@@ -37,17 +37,26 @@ def collect(database: Database, status: Status) -> list[Metric]:
     seconds: dict[Labels, float] = {labels_of: each["lag_seconds"] for labels_of, each in partitions.items()}
     outcomes: dict[Labels, float] = {(outcome,): events.get(outcome, 0) for outcome in ("applied", "parked")}
     return [
-        counter("balances_events", "Events read, by outcome.", ("outcome",), outcomes),
-        counter("balances_stale", "Balances read that were no newer than known.", (), {(): events.get("stale", 0)}),
+        counter("balances_events", "Events consumed, by outcome.", ("outcome",), outcomes),
+        counter("balances_stale", "Balances not newer than the stored ones.", (), {(): events.get("stale", 0)}),
         gauge("balances_dead_letters", f"Parked events, counted up to {COUNTED}.", parked),
-        gauge("balances_announce_required", "1: events were lost unread; the wallet must announce.", announce_required),
-        gauges("balances_lag_records", "Records not yet read, of up to 100 partitions, the latest first.", labels, lag),
-        gauges("balances_lag_seconds", "How long they have waited at most.", labels, seconds),
+        gauge(
+            "balances_announce_required",
+            "1 if records were lost; run wallet announce.",
+            announce_required,
+        ),
+        gauges(
+            "balances_lag_records",
+            "Records not applied yet: the 100 highest lags.",
+            labels,
+            lag,
+        ),
+        gauges("balances_lag_seconds", "Age of the oldest record that is not applied yet.", labels, seconds),
         gauge("balances_partitions_consumed", "Partitions that this process consumes.", _partitions(known, "consumed")),
         gauge("balances_partitions", "Partitions of the topics.", _partitions(known, "total")),
-        gauge("balances_partitions_stalled", "Partitions with records that nobody applies.", known.get("stalled")),
-        gauge("mysql_up", "Whether MySQL answers.", parked is not None),
-        gauge("kafka_up", "Whether Kafka answered last.", {"up": 1, "down": 0}.get(known.get("kafka", ""))),
+        gauge("balances_partitions_stalled", "Partitions with records that no process applies.", known.get("stalled")),
+        gauge("mysql_up", "1 if MySQL is available.", parked is not None),
+        gauge("kafka_up", "1 if Kafka answered the last request.", {"up": 1, "down": 0}.get(known.get("kafka", ""))),
     ]
 
 

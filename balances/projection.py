@@ -1,4 +1,4 @@
-"""The read model: the last known balance of each account, and the statements that keep it."""
+"""The read model: the table `balances` with the newest balance of each account."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from balances.messages import Balance
 from common.mysql import Cursor
 
-# `sequence` is assigned last: MySQL assigns from left to right, so the lines before it compare with the old one.
+# MySQL assigns from left to right: `sequence` is last, so that the lines before it compare with the stored one.
 _NEWER = """
     INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
     ON DUPLICATE KEY UPDATE
@@ -37,10 +37,10 @@ class Row(NamedTuple):
 
 
 def apply(cursor: Cursor, balances: Iterable[Balance]) -> int:
-    """Apply the balances in their order; give how many rows were stale: no newer than the stored ones."""
+    """Apply the balances in their order; return how many rows were stale: not newer than the stored ones."""
     stale = 0
     for statement, rows in fold(balances):
-        # In order of their keys, so that two consumers of the same accounts cannot deadlock.
+        # In key order, so that two consumers of the same accounts cannot deadlock.
         cursor.executemany(statement, sorted(rows, key=itemgetter(0)))
         if statement is _NEWER:
             stale += max(0, len(rows) - cursor.upserted)
@@ -48,11 +48,11 @@ def apply(cursor: Cursor, balances: Iterable[Balance]) -> int:
 
 
 def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Row]]]:
-    """Few statements with exactly the outcome of one statement for each balance: pairs of (statement, rows).
+    """Pairs of (statement, rows): few statements with the same result as one statement for each balance.
 
-    A creation only inserts. Behind any other record of its account it finds a row and changes nothing. In front of all
-    of them it may run before the rest of the batch. Balances with a sequence fold to the highest of each account,
-    whatever their order. Balances without one apply in their order: they end the run of those before them.
+    A creation only inserts. After another record of its account it changes nothing; before all of them it can run
+    before the rest of the batch. Balances with a sequence fold to the highest one of each account, in any order.
+    Balances without a sequence apply in their order: each run of them is a statement of its own.
     """
     seen: set[str] = set()
     creations: list[Balance] = []
@@ -73,17 +73,17 @@ def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Row]]]:
 
 
 def find(cursor: Cursor, account_id: str, for_update: bool = False) -> Row | None:
-    """The account's Row or None; locked until the transaction ends if `for_update` is given."""
+    """The Row of the account or None; `for_update` locks it until the transaction ends."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM balances WHERE account_id = %s{' FOR UPDATE' if for_update else ''}", (account_id,)
     )
     row = cursor.fetchone()
-    # MySQL pads with spaces before it compares: '01' would be found for '01 '.
+    # MySQL pads with spaces before it compares: '01 ' would find '01'.
     return Row(*row) if row and row[0] == account_id else None
 
 
 def page(cursor: Cursor, after: str, limit: int) -> list[Row]:
-    """At most `limit` Rows whose ids come after `after`, in id order."""
+    """At most `limit` Rows with an id higher than `after`, in id order."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM balances WHERE account_id > %s ORDER BY account_id LIMIT %s", (after, limit)
     )
@@ -91,7 +91,7 @@ def page(cursor: Cursor, after: str, limit: int) -> list[Row]:
 
 
 def _highest(run: Iterable[Balance]) -> Iterable[Balance]:
-    """The balance with the highest sequence of each account; the first where several have it."""
+    """The balance with the highest sequence of each account, the first one of equal sequences."""
     highest: dict[str, Balance] = {}
     for each in run:
         known = highest.get(each.account_id)

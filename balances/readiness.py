@@ -1,4 +1,4 @@
-"""Whether Balances is ready, and how current its answers are."""
+"""The facts of /ready: whether Balances can do its job, and how current its balances are."""
 
 import time
 from typing import Any
@@ -10,9 +10,9 @@ from common.status import Status
 
 
 def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
-    """(HTTP status, facts). 503 while MySQL does not answer, the consumer's thread is stuck or has no position yet.
+    """The HTTP status and the facts. 503 if MySQL is unavailable, or the consumer is stuck or has no position yet.
 
-    Afterwards Kafka unavailable is no reason: a read model goes on answering and says how old its answers are.
+    Without Kafka Balances remains ready: it serves the stored balances, and the facts give their age.
     """
     known = status.read()
     facts: dict[str, Any] = {
@@ -46,7 +46,7 @@ def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
 
 
 def read(cursor: Cursor) -> tuple[int, bool]:
-    """How many records are parked, and whether an announcement is required."""
+    """The number of parked records, and whether an announcement is required."""
     return dead_letters.count(cursor), offsets.announce_required(cursor)
 
 

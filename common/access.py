@@ -27,7 +27,7 @@ def token(name: str) -> str:
     """The token in the environment variable of that name, "" for none. Log which of the two."""
     value = environment.text(name, "")
     if not re.fullmatch(r"[\x21-\x7e]*", value):
-        raise environment.Misconfigured(name, "must contain only visible ASCII characters: a header carries no others")
+        raise environment.ConfigurationError(name, "must contain only visible ASCII characters, as a header does")
     if value:
         log.info("bearer authentication enabled", extra={"variable": name})
     else:

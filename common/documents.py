@@ -1,4 +1,4 @@
-"""The documents of a service: its page with the files of the page, and its API description. Read once, at the start."""
+"""The documents of a service: its pages with their files, and its descriptions. Read once, at the start."""
 
 import hashlib
 from pathlib import Path
@@ -8,6 +8,7 @@ from bottle import HTTPError, HTTPResponse, request
 from common.json_api import JsonApp
 
 SHARED_FILES = Path(__file__).with_name("page")
+VIEWER_FILES = Path(__file__).with_name("swagger_ui")
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -20,36 +21,47 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# The stylesheet of Swagger UI contains its icons.
+_VIEWER_POLICY = _POLICY.replace("img-src 'self'", "img-src 'self' data:")
 
 
-def serve_documents(app: JsonApp, folder: Path, description: Path) -> None:
-    """Serve `folder`/index.html at /, its other files and the shared ones at /static/NAME, and /openapi.json.
+def serve_documents(app: JsonApp, folder: Path, *descriptions: Path) -> None:
+    """Serve `folder`/index.html at /, the viewer of the API description at /docs, and their files at /static/NAME.
 
-    A project without `folder` has no page. The page and its files are public, as they hold no data: the page asks for
-    the token that the API requires.
+    Each description is served under its own name without the service: `wallet.openapi.json` at /openapi.json. A project
+    without `folder` has no pages. The pages and their files are public, as they hold no data: a page asks for the token
+    that the API requires.
     """
+    if folder.is_dir():
+        _serve_pages(app, folder)
+    for description in descriptions:
+        app.get(f"/{description.name.partition('.')[2]}")(_JsonFile(description).response)
+
+
+def _serve_pages(app: JsonApp, folder: Path) -> None:
     files = {
         path.name: _File(path)
-        for source in (SHARED_FILES, folder)
-        if folder.is_dir()
+        for source in (SHARED_FILES, VIEWER_FILES, folder)
+        if source.is_dir()
         for path in sorted(source.iterdir())
         if path.suffix in _TYPES
     }
-    page = files.pop("index.html", None)
-    openapi = description.read_bytes()
+    app.get("/", public=True)(files.pop("index.html").response)
+    app.get("/docs", public=True)(files.pop("docs.html").response)
 
-    if page:
-        app.get("/", public=True)(page.response)
+    @app.get("/static/<name>", public=True)
+    def get_file(name: str) -> HTTPResponse:
+        if name not in files:
+            raise HTTPError(404, f"Not found: /static/{name}")
+        return files[name].response()
 
-        @app.get("/static/<name>", public=True)
-        def get_file(name: str) -> HTTPResponse:
-            if name not in files:
-                raise HTTPError(404, f"Not found: /static/{name}")
-            return files[name].response()
 
-    @app.get("/openapi.json")
-    def get_description() -> HTTPResponse:
-        return HTTPResponse(openapi, 200, {"Content-Type": "application/json"})
+class _JsonFile:
+    def __init__(self, path: Path) -> None:
+        self._body = path.read_bytes()
+
+    def response(self) -> HTTPResponse:
+        return HTTPResponse(self._body, 200, {"Content-Type": "application/json"})
 
 
 class _File:
@@ -59,7 +71,7 @@ class _File:
         self._body = path.read_bytes()
         self._headers = {
             "Content-Type": _TYPES[path.suffix],
-            "Content-Security-Policy": _POLICY,
+            "Content-Security-Policy": _VIEWER_POLICY if path.name == "docs.html" else _POLICY,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-cache",

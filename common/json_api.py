@@ -82,7 +82,7 @@ def _json_plugin(status_by_error: Mapping[type[Exception], int]) -> Callable[[Ca
                 request.environ["outcome"] = type(error).__name__  # for the metrics
                 status = next(status for kind, status in status_by_error.items() if isinstance(error, kind))
                 headers = {"Content-Type": "application/problem+json", **_HEADERS_BY_STATUS.get(status, {})}
-                return HTTPResponse(problem(status, _detail(error)), status, headers)
+                return HTTPResponse(problem(status, _detail(error), error), status, headers)
             if isinstance(body, dict):
                 response.content_type = "application/json"
                 return json_line(body)

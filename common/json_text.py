@@ -14,10 +14,10 @@ def json_line(body: object) -> bytes:
     return to_json(body) + b"\n"
 
 
-def problem(status: int, detail: str) -> bytes:
-    """A problem document."""
-    title = HTTPStatus(status).phrase
-    return json_line({"type": "about:blank", "title": title, "status": status, "detail": detail})
+def problem(status: int, detail: str, error: Exception | None = None) -> bytes:
+    """A problem document. An error with the attributes `type` and `title` is a problem type of its own."""
+    kind, title = getattr(error, "type", "about:blank"), getattr(error, "title", HTTPStatus(status).phrase)
+    return json_line({"type": kind, "title": title, "status": status, "detail": detail})
 
 
 def number(amount: Decimal) -> int | Decimal:

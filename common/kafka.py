@@ -21,10 +21,11 @@ from common.kafka_internals import AdminClient, broker_version, unresolvable_add
 
 log = logging.getLogger("kafka-topics")
 
-# A floor for the protocol's version: with it a client is made at once, broker or none, and connects in the background.
+# A floor for the protocol's version: with it a client is created at once, also without a broker, and connects in the
+# background.
 API_VERSION = (3, 9)
 OLDEST_BROKER = (2, 4)  # of those that are tested; the consumer's static membership needs 2.3
-REACH_MS, REQUEST_MS = 3_000, 3_000  # the library's 30 s would be a silence that looks like a stuck thread
+REACH_MS, REQUEST_MS = 3_000, 3_000  # with the library's 30 s the thread would seem to be stuck
 
 
 class BrokerUnusable(KafkaError):  # type: ignore[misc]  # kafka-python has no types
@@ -39,14 +40,14 @@ def client_options(bootstrap_servers: str, security: dict[str, Any] | None = Non
         **(security or {}),
         "bootstrap_servers": bootstrap_servers.split(","),
         "api_version": API_VERSION,
-        "reconnect_backoff_max_ms": 1000,  # the default of 30 s would also be how late an outage's end is noticed
+        "reconnect_backoff_max_ms": 1000,  # the default of 30 s would delay the notice of an outage's end
         "request_timeout_ms": 10_000,
         "metadata_max_age_ms": 60_000,
     }
 
 
 def security() -> dict[str, Any]:
-    """The options of every client that say how it and the brokers authenticate each other, from the environment."""
+    """The options with which every client and the brokers authenticate each other, from the environment."""
     protocol = environment.choice("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
     options: dict[str, Any] = {"security_protocol": protocol}
     if protocol.endswith("SSL"):
@@ -61,7 +62,7 @@ def security() -> dict[str, Any]:
 
 
 class Topics:
-    """The topics that a service needs: made where they are missing, and the way to see whether Kafka can be reached."""
+    """The topics that a service needs: creates those that are missing, and shows whether Kafka is available."""
 
     def __init__(self, options: dict[str, Any], names: Sequence[str], partitions: int, replication: int) -> None:
         self._options = {**options, "bootstrap_timeout_ms": REACH_MS, "request_timeout_ms": REQUEST_MS}

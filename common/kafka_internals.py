@@ -1,7 +1,7 @@
-"""All that touches private parts of kafka-python: what its public interface cannot do. A unit test checks that each
-exists.
+"""Everything that uses private parts of kafka-python: what its public interface cannot do.
 
-An upgrade of the library breaks here, and only here.
+An upgrade of the library breaks here, and only here; tests/unit/test_kafka_internals.py checks that each name exists.
+Where there is an issue of the library, or of the Java client that it follows, its address is given.
 """
 
 import socket
@@ -14,17 +14,17 @@ from kafka.errors import IncompatibleBrokerVersion, KafkaError
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 
-ASK_AGAIN_MS = 1_000
+REPEATED_REQUEST_MS = 1_000
 NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"  # of a new broker that still speaks an older one's protocol
 
 
 def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
     """The id of the topic as the client's metadata has it; "" of a broker before Kafka 2.8, None of an unknown topic.
 
-    An admin client would ask the network each time.
+    An admin client would send a request each time. https://github.com/apache/kafka/pull/11004
     """
     cluster = consumer._cluster
-    with cluster._lock:  # otherwise a topic may be known whose id is just being taken over
+    with cluster._lock:  # otherwise a topic may be known before its id is
         if cluster.partitions_for_topic(topic) is None:
             return None
         known = str(cluster.topic_id(topic) or "")
@@ -35,10 +35,20 @@ def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[
     """(topic, partition) of all partitions that the client's metadata has.
 
     The public partitions_for_topic() may block for ever while Kafka is unavailable.
+    https://github.com/dpkp/kafka-python/issues/1764
     """
     return [
         (topic, number) for topic in topics for number in sorted(consumer._cluster.partitions_for_topic(topic) or ())
     ]
+
+
+def positions_of(consumer: KafkaConsumer) -> dict[tuple[str, int], int]:
+    """{(topic, partition): next offset} of all assigned partitions that have a position.
+
+    The public position() takes one partition and checks all of them: for n partitions that is n * n steps.
+    https://github.com/dpkp/kafka-python/pull/2958
+    """
+    return {tuple(tp): at.offset for tp, at in consumer._subscription.all_consumed_offsets().items()}
 
 
 def broker_version(client: KafkaAdminClient) -> tuple[int, ...]:
@@ -49,7 +59,7 @@ def broker_version(client: KafkaAdminClient) -> tuple[int, ...]:
 def unresolvable_addresses(client: KafkaAdminClient | KafkaConsumer) -> list[str]:
     """The addresses that the brokers advertise and that cannot be resolved here.
 
-    The library's own error names neither host nor port.
+    The library's own error names neither host nor port. https://github.com/dpkp/kafka-python/issues/2156
     """
     brokers = client._manager.cluster.brokers()
     return [f"{each.host}:{each.port}" for each in brokers if not _can_be_resolved(each.host, each.port)]
@@ -63,22 +73,30 @@ def _can_be_resolved(host: str, port: int) -> bool:
 
 
 def request_rejoin(consumer: KafkaConsumer) -> None:
-    """Have the group assign its partitions again."""
+    """Have the group assign its partitions again.
+
+    The library has no public enforceRebalance(), which a static member needs for partitions that were added while it
+    was not running. https://github.com/apache/kafka/pull/11559
+    """
     consumer._coordinator.request_rejoin()
 
 
 def discard_producer(producer: KafkaProducer) -> None:
-    """Close the producer at once, with all it still holds: what was not acknowledged is sent by the next producer."""
+    """Close the producer at once and drop what it still holds: the next producer sends what was not acknowledged.
+
+    close() flushes first, and leaves the thread running when that fails. https://github.com/dpkp/kafka-python/pull/3108
+    """
     try:
         producer.close(timeout=0)
-    except KafkaError:  # its flush gave up, and close() with it, before it stopped the thread that sends
+    except KafkaError:
         producer._sender.force_close()
 
 
 class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
-    """Leaves nothing behind when no broker answers; the library's own would leave a thread and sockets each time.
+    """Leaves nothing behind when no broker answers; the library's own leaves a thread and sockets each time.
 
     Raises IncompatibleBrokerVersion where the library reports only that time ran out.
+    https://github.com/kafka-python-ng/kafka-python-ng/pull/186
     """
 
     _closed = False  # what its close() checks, and sets only after it has reached a broker
@@ -95,13 +113,13 @@ class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has n
             raise
 
     def _raise_incompatibility(self) -> None:
-        """Ask once more: the library keeps to itself why its question for the brokers failed."""
+        """Ask once more, because the library does not report why its request for the brokers failed."""
         manager = self._manager
         node_id = manager.cluster.bootstrap_brokers()[0].node_id
         manager.reset_backoff(node_id)
         try:
-            answer = manager.call_soon(manager.cluster.refresh_metadata, node_id)
-            manager.run(manager.wait_for, answer, ASK_AGAIN_MS)
+            response = manager.call_soon(manager.cluster.refresh_metadata, node_id)
+            manager.run(manager.wait_for, response, REPEATED_REQUEST_MS)
         except IncompatibleBrokerVersion:
             raise
         except KafkaError:
@@ -109,10 +127,10 @@ class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has n
 
 
 def accept_any_header_names() -> None:
-    """From now on a byte of a header's name that is not UTF-8 is read as `\\xff`: a name that nothing asks for.
+    """From now on read a byte of a header's name that is not UTF-8 as `\\xff`: a name that no parser uses.
 
-    Kafka takes any bytes for a name; the client decodes them strictly. A single such record would stop its partition
-    for ever: it could be neither read nor skipped.
+    Kafka accepts any bytes as a name; the client decodes them strictly. A single such record would stop its partition
+    for ever, because it can be neither read nor skipped. The library has no issue about it.
     """
     memory_records.DefaultRecordBatch = _Batch
 
@@ -125,7 +143,7 @@ class _Batch(DefaultRecordBatch):  # type: ignore[misc]
             return super()._read_msg()
         except UnicodeDecodeError:
             self._buffer = _Lenient(self._buffer)  # type: ignore[misc, has-type]
-            return super()._read_msg()  # from the same place, which moves only once a record is read
+            return super()._read_msg()  # from the same place, which moves only after a record is read
 
 
 class _Lenient(bytearray):

@@ -1,118 +1,103 @@
 """What the commands of both services share."""
 
 import argparse
-import http.client
 import inspect
-import json
 import os
 import signal
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+
+import pymysql
 
 from common import environment
 from common.listening import own_url
-from common.mysql import Database
+from common.log import configure
+from common.mysql import Cursor, Database, DatabaseUnavailable
+from common.service_client import ServiceClient, UpstreamError
 
-REQUEST_SECONDS = 10
+EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong arguments"
 
-
-class NoAnswer(Exception):
-    """A service is unavailable, or its response is not one of ours."""
-
-
-class Service:
-    """A running service as its clients see it."""
-
-    def __init__(self, url: str, token: str = "") -> None:
-        self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-
-    def ask(self, path: str, **query: object) -> tuple[int, dict[str, Any]]:
-        """(status, body) of a GET, numbers as Decimals. Raises NoAnswer unless it is a JSON object, in time."""
-        address = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
-        try:
-            status, body = self._get(urllib.request.Request(address, headers=self._headers))
-            answer = json.loads(body, parse_int=Decimal, parse_float=Decimal)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NoAnswer(f"{address} does not answer: {getattr(error, 'reason', error)}") from error
-        if not isinstance(answer, dict):
-            raise NoAnswer(f"{address} does not answer with a JSON object")
-        return status, answer
-
-    def _get(self, request: urllib.request.Request) -> tuple[int, bytes]:
-        try:
-            with _open(request, timeout=REQUEST_SECONDS) as response:
-                return response.status, response.read()
-        except urllib.error.HTTPError as response:
-            with response:
-                return response.code, response.read()
+Command = Callable[[argparse.Namespace], object]
 
 
-# Straight to the service: a proxy named in the environment is for the world outside.
-_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+def new_parser(service: str) -> tuple[argparse.ArgumentParser, Any]:
+    """The parser of `entrypoint.sh SERVICE`, and the argument for add_command."""
+    parser = argparse.ArgumentParser(
+        prog=f"entrypoint.sh {service}",
+        description="Without a COMMAND: wait for MySQL, migrate, seed if SEED_DEMO_DATA=on, then serve until SIGTERM.",
+        epilog=f"{EXIT_CODES}; COMMAND --help documents others.",
+    )
+    return parser, parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
 
-def add_verb(
-    commands: Any, run: Callable[[argparse.Namespace], object], example: str, name: str | None = None
-) -> argparse.ArgumentParser:
-    """Add the command `run(options)`, named and explained as the function is; give its parser, for arguments."""
+def add_command(commands: Any, run: Command, example: str, name: str | None = None) -> argparse.ArgumentParser:
+    """Add the command `run(options)` and return its parser. Its name and its help are those of the function."""
     text = inspect.cleandoc(run.__doc__ or "")
     parser: argparse.ArgumentParser = commands.add_parser(
         name or run.__name__.replace("_", "-"),
-        help=text.partition("\n")[0],
+        help=text.partition("\n")[0].rstrip("."),
         description=text,
-        epilog=f"example:\n  {example}",
+        epilog=f"example:\n  {example}" + ("" if "exit codes:" in text else f"\n\n{EXIT_CODES}"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=_until_output_is_closed(run))
+    parser.set_defaults(run=run)
     return parser
 
 
-def _until_output_is_closed(run: Callable[[argparse.Namespace], object]) -> Callable[[argparse.Namespace], None]:
-    """A command whose reader goes, as `| head` does, ends without a stack trace, as other programs do."""
+def run_command(service: str, parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> None:
+    """Parse the arguments and run the command. What stops it ends the process with one line on stderr."""
+    options = parser.parse_args(arguments)
+    configure(service, to_stderr=True)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError as error:  # the reader has ended, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again when it exits
+        raise SystemExit(128 + signal.SIGPIPE) from error
+    except DatabaseUnavailable as error:
+        raise SystemExit(f"MySQL is unavailable: {error}") from error
+    except pymysql.MySQLError as error:
+        reason = f"MySQL refused a statement: {error}"
+        raise SystemExit(f"{reason}. If a table is missing, run: entrypoint.sh {service} migrate") from error
 
-    def command(options: argparse.Namespace) -> None:
-        try:
-            run(options)
-            sys.stdout.flush()
-        except BrokenPipeError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's flush at the end goes
-            raise SystemExit(128 + signal.SIGPIPE) from error
 
-    return command
-
-
-def local_service(port: int, token: str = "") -> Service:
-    """The service on this machine, as HOST and PORT name it; `port` where PORT is not set."""
-    return Service(own_url(environment.text("HOST", "127.0.0.1"), environment.integer("PORT", port)), token)
+def local_service(port: int, token: str = "") -> ServiceClient:
+    """A client of the service on this machine, at HOST and PORT; `port` if PORT is not set."""
+    return ServiceClient(own_url(environment.text("HOST", "127.0.0.1"), environment.integer("PORT", port)), token)
 
 
 def print_status(port: int) -> None:
-    """Print the /ready of the service on this machine; raises SystemExit(1) when it is not ready or not there."""
+    """Print the /ready of the service on this machine. Raises SystemExit unless the service is ready."""
     try:
-        code, facts = local_service(port).ask("/ready")
-    except NoAnswer as error:
+        code, facts = local_service(port).get("/ready")
+    except UpstreamError as error:
         raise SystemExit(str(error)) from error
     for name, value in facts.items():
-        if isinstance(value, list):
-            for entry in value:
-                print(f"  {name}: " + ", ".join(f"{key} {each}" for key, each in entry.items()))
-        else:
-            print(f"{name}: {value}")
+        for line in value if isinstance(value, list) else [value]:
+            print(f"{name}: {_as_text(line)}")
     if code != 200:
         raise SystemExit(1)
 
 
+def _as_text(value: object) -> str:
+    return ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
+
+
 def open_database() -> Database:
-    """The database that DATABASE_URL names."""
+    """The database at DATABASE_URL."""
     return Database(environment.text("DATABASE_URL"), environment.ca_file("MYSQL_SSL_CA"))
 
 
+def read_now(cursor: Cursor) -> datetime:
+    """The time by the database's clock, naive UTC."""
+    cursor.execute("SELECT UTC_TIMESTAMP(6)")
+    ((now,),) = cursor.fetchall()
+    assert isinstance(now, datetime)
+    return now
+
+
 def printable(text: str) -> str:
-    """The text on one line, without anything that a terminal would obey."""
+    """The text on one line, without control characters, which a terminal would execute."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)

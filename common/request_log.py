@@ -10,6 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from common.log import info
+<<<<<<< HEAD
+=======
+from common.trace import traceparent
+>>>>>>> main
 
 log = logging.getLogger("http")
 
@@ -27,6 +31,8 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
         environ["request_id"] = request_id
         errors = environ["wsgi.errors"] = io.StringIO()  # Bottle writes stack traces here; the log line contains them
         line = {"method": environ["REQUEST_METHOD"], "path": environ["PATH_INFO"], "request_id": request_id}
+        if trace := traceparent(environ):
+            environ["traceparent"] = line["traceparent"] = trace
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             line["status"] = int(status[:3])
@@ -34,8 +40,8 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
 
         body = app(environ, start)
         line["duration_ms"] = round((time.perf_counter() - started) * 1000, 3)
-        if trace := errors.getvalue():
-            log.error("request failed", extra={**line, "error": trace})
+        if stack := errors.getvalue():
+            log.error("request failed", extra={**line, "error": stack})
         else:
             info(log, "request", line)
         return body

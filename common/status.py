@@ -1,9 +1,11 @@
-"""What a worker last said of itself, readable in every process of its service."""
+"""The status that a worker last published, readable in every process of its service."""
 
 import mmap
 import struct
 import time
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -14,23 +16,24 @@ _BYTES = 64 * 1024
 class Status:
     """A page of memory that processes forked later share. One thread writes it, any may read it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _BYTES)
         self.write({})
 
-    def write(self, facts):
-        """Replace the facts (a dict that JSON can hold, 64 KiB at most)."""
+    def write(self, facts: Mapping[str, Any]) -> None:
+        """Replace the facts: what JSON can hold, 64 KiB at most."""
         body = msgspec.json.encode({**facts, "written_at": time.monotonic()})
         self._memory[: _HEADER.size + len(body)] = _HEADER.pack(len(body), zlib.crc32(body)) + body
 
-    def read(self):
+    def read(self) -> dict[str, Any]:
         """The facts as last written, with `written_at` on the monotonic clock, which all processes share."""
-        while True:  # a reader that meets a half-written page sees it by the CRC and looks again
+        while True:  # a half-written page does not match its CRC: read it again
             length, crc = _HEADER.unpack_from(self._memory)
             body = self._memory[_HEADER.size : _HEADER.size + min(length, _BYTES)]
             if zlib.crc32(body) == crc:
-                return msgspec.json.decode(body)
+                facts: dict[str, Any] = msgspec.json.decode(body)
+                return facts
 
-    def age(self):
+    def age(self) -> float:
         """Seconds since the last write."""
-        return time.monotonic() - self.read()["written_at"]
+        return float(time.monotonic() - self.read()["written_at"])

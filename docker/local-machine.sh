@@ -6,7 +6,7 @@
 
 in_use() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-port_is_free() { # port_is_free PORT: success if the port is free, else says who has it
+port_is_free() { # port_is_free PORT: success if the port is free, else prints which process uses it
   local holder
   in_use "$1" || return 0
   holder=$(lsof -nP -iTCP:"$1" -sTCP:LISTEN 2>/dev/null | awk 'NR == 2 {print $1 ", pid " $2}')
@@ -24,7 +24,7 @@ free_port_after() { # free_port_after PORT: the next free one
 }
 
 # Five free ports, below the range of outgoing connections: there, a client that calls a stopped server may be given the
-# server's own port. 20 apart, so that further instances find theirs beside the first.
+# server's own port. 20 apart, so that further instances find free ones near the first.
 choose_ports() {
   local port
   WALLET_PORT=$((20000 + RANDOM % 120 * 100)) && BALANCES_PORT=$((WALLET_PORT + 20)) MYSQL_PORT=$((WALLET_PORT + 40))
@@ -41,7 +41,7 @@ begin_mysql() { # begin_mysql PORT
   local options=(--no-defaults) install link=""
   [ "$(id -u)" = 0 ] && options+=(--user=root)
   if [ ! -d "$LOCAL_DIR/mysql" ]; then # made under another name: a first start cut short is not taken for a database
-    say "initialising the database in $LOCAL_DIR/mysql"
+    info "initialising the database in $LOCAL_DIR/mysql"
     rm -rf "$LOCAL_DIR/mysql.new"
     # Neither leaves a root that TCP reaches without a password: MariaDB's is the socket's, MySQL's has a random one.
     if [[ $("$MYSQLD" --version) == *MariaDB* ]]; then
@@ -88,7 +88,7 @@ begin_kafka() { # begin_kafka PORT
 kafka_settings() { # kafka_settings PORT FOLDER
   cat docker/kafka-local.properties
   echo "listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$KAFKA_CONTROLLER_PORT"
-  # A test's proxy may stand before the broker: clients go where it says it is.
+  # A test may put a proxy before the broker: clients connect to the advertised port.
   [ -z "${KAFKA_ADVERTISED_PORT:-}" ] || echo "advertised.listeners=PLAINTEXT://127.0.0.1:$KAFKA_ADVERTISED_PORT"
   echo "controller.quorum.voters=1@127.0.0.1:$KAFKA_CONTROLLER_PORT"
   echo "log.dirs=$2"
@@ -99,7 +99,7 @@ ready_kafka() { # asks for ApiVersions: the port takes connections before the br
     LC_ALL=C read -r -t 2 -n 1 -u 3)
 }
 
-# ---- what must be there: found, installed through apt where it may, or said what to type
+# ---- requirements: found, installed through apt if possible, or reported with the command to install them
 
 prepare() { # prepare LIST: all that is needed, with the Python packages of that list
   prepare_python "$1"
@@ -132,14 +132,14 @@ install_packages() { # installs only when the lists have changed
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
       die "Python 3.11 or newer is needed, and $python is $("$python" --version 2>/dev/null || echo missing)." \
         "Install one, or name one: PYTHON=python3.13 ./local.sh up"
-    say "making the virtual environment .venv with $("$python" --version)"
+    info "making the virtual environment .venv with $("$python" --version)"
     rm -rf .venv
     "$python" -c 'import ensurepip' 2>/dev/null || install "Python's module venv" python python3-venv
     "$python" -m venv .venv || die "cannot make .venv"
   fi
   sum=$(cat requirements.txt "$1" | cksum)
   [ "$sum" = "$(cat "$stamp" 2>/dev/null)" ] && return
-  say "installing the packages of $1 into .venv"
+  info "installing the packages of $1 into .venv"
   # In two steps: with hashes pip takes nothing that has none, and the tests' packages have none.
   if ! python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt ||
     ! python -m pip install --quiet --disable-pip-version-check -r "$1"; then
@@ -166,7 +166,7 @@ prepare_kafka() {
   lock packages
   [ -d "$KAFKA_LIBS" ] && unlock packages && return
   first mvn >/dev/null || install Maven maven maven
-  say "fetching Kafka from Maven Central into $KAFKA_LIBS (55 MB)"
+  info "fetching Kafka from Maven Central into $KAFKA_LIBS (55 MB)"
   if ! mvn -B -f docker/kafka-pom.xml dependency:copy-dependencies -DincludeScope=runtime \
     -DoutputDirectory="$KAFKA_LIBS.$$" >"$LOGS/install.log" 2>&1 || ! mv "$KAFKA_LIBS.$$" "$KAFKA_LIBS"; then
     rm -rf "$KAFKA_LIBS.$$"
@@ -181,12 +181,12 @@ find_java() {
     JAVA=${home:+$home/bin/}java
     version=$("$JAVA" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
     [ "${version:-0}" -lt 17 ] || break
-    [ "$home" != "${JAVA_HOME:-none}" ] || say "JAVA_HOME=$JAVA_HOME has no Java 17 or newer: looking for another"
+    [ "$home" != "${JAVA_HOME:-none}" ] || info "JAVA_HOME=$JAVA_HOME has no Java 17 or newer: searching for another"
   done
   [ "${version:-0}" -ge 17 ]
 }
 
-install() { # install WHAT BREW APT...: the first of APT... that this release has; or says what to type
+install() { # install WHAT BREW APT...: the first of APT... that this release has, or prints what to type
   local what=$1 brew=$2 packages sudo=""
   shift 2
   command -v apt-get >/dev/null || die "$what is missing. Type: brew install $brew (or use your system's own packages)"
@@ -194,7 +194,7 @@ install() { # install WHAT BREW APT...: the first of APT... that this release ha
     sudo=sudo
     sudo -n true 2>/dev/null || die "$what is missing. Type: sudo apt-get install $1"
   fi
-  say "installing $what through apt"
+  info "installing $what through apt"
   $sudo apt-get update -qq
   for packages in "$@"; do
     # shellcheck disable=SC2086 # may be two packages

@@ -7,16 +7,16 @@ begin() { # begin NAME: starts it without waiting; success if it runs already
   local name=$1 kind port
   lock "$name"
   if running "$name"; then
-    say "$name already runs: pid $(pid_of "$name"), port $(port_of "$name")"
+    info "$name already runs: pid $(pid_of "$name"), port $(port_of "$name")"
     unlock "$name" && return
   fi
-  [ -f "$RUN/$name.pid" ] && say "$name: its process $(pid_of "$name") is gone, the pid file is stale"
+  [ -f "$RUN/$name.pid" ] && info "$name: its process $(pid_of "$name") is gone, the pid file is stale"
   rm -f "$RUN/$name.pid"
   kind=$(kind_of "$name") port=$(wanted_port "$name")
   [ "$name" = "$kind" ] || port=$(free_port_after $((port - 1)))
   port_is_free "$port" ||
     die "$name was not started. Stop that, or choose another port: $(other_port "$name") ./local.sh start $name"
-  say "starting $name on port $port"
+  info "starting $name on port $port"
   echo "$port" >"$RUN/$name.port"
   "begin_$kind" "$port" "$name"
   unlock "$name"
@@ -52,13 +52,13 @@ await() { # await NAME: until it answers; if it dies or takes too long, the end 
     [ $SECONDS -lt $report ] || { report_waiting "$1" && report=$((SECONDS + REPORT_SECONDS)); }
     sleep 0.1
   done
-  say "$1 is ready"
+  info "$1 is ready"
 }
 
 report_waiting() { # report_waiting NAME: with the reason, as far as it is known
   local last
   last=$(grep -v '"path":"/ready"' "$LOGS/$1.log" | tail -n 1 | sed -n 's/.*"message":"\([^"]*\)".*/ Its log: \1/p')
-  say "waiting for $1 to be ready$(missing_servers "$1").$last"
+  info "waiting for $1 to be ready$(missing_servers "$1").$last"
 }
 
 missing_servers() { # missing_servers NAME: what a service waits for that is not running here
@@ -74,15 +74,15 @@ end() { # end NAME: SIGTERM, and SIGKILL for what does not end by itself
   local pid limit=$((SECONDS + 20))
   if running "$1"; then
     pid=$(pid_of "$1")
-    say "stopping $1 (pid $pid)"
+    info "stopping $1 (pid $pid)"
     kill -TERM "$pid" && kill -CONT "$pid" # a halted process must go on in order to end
     while running "$1"; do
-      [ $SECONDS -lt $limit ] || { say "$1 has not ended in 20 s: killing it" && kill -KILL "$pid" && sleep 1; }
+      [ $SECONDS -lt $limit ] || { info "$1 has not ended in 20 s: killing it" && kill -KILL "$pid" && sleep 1; }
       sleep 0.1
     done
     kill -KILL -- "-$pid" # the rest of its group, if it left children behind
   else
-    say "$1 is not running"
+    info "$1 is not running"
   fi 2>/dev/null
   rm -f "$RUN/$1.pid" "$RUN/$1.port"
 }
@@ -138,7 +138,7 @@ lock() { # lock NAME: waits while another ./local.sh that lives has it
   until (set -C && echo $$ >"$RUN/$1.lock") 2>/dev/null; do
     holder=$(cat "$RUN/$1.lock" 2>/dev/null)
     if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then rm -f "$RUN/$1.lock" && continue; fi
-    [ $waiting = yes ] || say "waiting for another ./local.sh (pid ${holder:-unknown}) to finish with $1"
+    [ $waiting = yes ] || info "waiting for another ./local.sh (pid ${holder:-unknown}) to finish with $1"
     waiting=yes
     sleep 0.2
   done

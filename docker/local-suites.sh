@@ -18,11 +18,11 @@ run_tests() {
     prepare_python tests/requirements.txt
     exec python -m pytest -q -rs "${folders[@]}" ${given[@]+"${given[@]}"}
   fi
-  for folder in tests/{unit,contract,simulation,integration,security,e2e}; do
+  for folder in tests/{unit,contract,simulation,integration,toy,security,e2e}; do
     [ -d "$folder" ] && folders+=("$folder")
   done
   for argument in "$@"; do case $argument in tests | tests/* | ./tests*) folders=() ;; esac; done
-  beside python -m pytest -q -rs ${folders[@]+"${folders[@]}"} "$@"
+  on_own_system python -m pytest -q -rs ${folders[@]+"${folders[@]}"} "$@"
 }
 
 run_suite() { # run_suite NAME ARGUMENT...: bench or faults
@@ -30,10 +30,18 @@ run_suite() { # run_suite NAME ARGUMENT...: bench or faults
   for argument in "${@:2}"; do
     case $argument in -h | --help) prepare_python tests/requirements.txt && exec python -m "tests.$1" --help ;; esac
   done
-  beside python -m "tests.$1" "${@:2}"
+  on_own_system python -m "tests.$1" "${@:2}"
 }
 
-beside() { # beside COMMAND...: runs it with a system of its own on free ports, and leaves nothing of that system behind
+run_lab() { # run_lab ARGUMENT...: without any it lists the labs, and starts nothing
+  case "${1:---help}" in
+    -h | --help) prepare_python tests/requirements.txt && exec python -m tests.labs ${1+"$1"} ;;
+  esac
+  export KAFKA_PARTITIONS=3 # events out of order need several
+  on_own_system python -m tests.labs --diagrams "$LOCAL_DIR/labs" "$@"
+}
+
+on_own_system() { # on_own_system COMMAND...: runs COMMAND with a system of its own on free ports, and removes that system
   local suite status
   BASE=$LOCAL_DIR # not local: the trap runs after this function
   remove_abandoned_tests
@@ -47,9 +55,11 @@ beside() { # beside COMMAND...: runs it with a system of its own on free ports, 
   export WALLET_URL=http://127.0.0.1:$WALLET_PORT BALANCES_URL=http://127.0.0.1:$BALANCES_PORT
   export TEST_WALLET_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/wallet_test
   export TEST_BALANCES_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/balances_test
+  export TEST_TOY_ORDERS_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/toy_orders_test
+  export TEST_TOY_STOCK_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/toy_stock_test
   export TEST_KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$KAFKA_PORT
   export MYSQLD JAVA KAFKA_LIBS # for a test that starts a server or a broker of its own
-  say "running $*"
+  info "running $*"
   set -m # in a process group of its own: a signal reaches us at once, and through us the command and its children
   "$@" </dev/null &
   suite=$!
@@ -60,22 +70,22 @@ beside() { # beside COMMAND...: runs it with a system of its own on free ports, 
   exit "$status"
 }
 
-clean_up() { # clean_up STATUS FOLDER: stops and removes the system of beside(); after a failure its logs go to FOLDER
+clean_up() { # clean_up STATUS FOLDER: stops and removes the system of on_own_system(); after a failure its logs go to FOLDER
   trap '' HUP INT TERM
   take_down >/dev/null
   rm -rf "$2/failed-logs" # those of an earlier run
-  if [ "$1" != 0 ]; then mv "$LOGS" "$2/failed-logs" && say "that system's logs are in $2/failed-logs"; fi
+  if [ "$1" != 0 ]; then mv "$LOGS" "$2/failed-logs" && info "that system's logs are in $2/failed-logs"; fi
   rm -rf "$LOCAL_DIR"
   rmdir "$2/run" "$2/logs" "$2" 2>/dev/null
 }
 
-remove_abandoned_tests() { # what beside() left that was killed before it could clean up
+remove_abandoned_tests() { # what on_own_system() left that was killed before it could clean up
   local folder owner
   for folder in "$LOCAL_DIR"/test.*; do
     [ -d "$folder" ] || continue
     owner=$(cat "$folder/run/owner" 2>/dev/null)
     [ -n "$owner" ] && kill -0 "$owner" 2>/dev/null && continue
-    say "removing $folder, which an interrupted test run left behind"
+    info "removing $folder, which an interrupted test run left behind"
     (LOCAL_DIR=$folder RUN=$folder/run LOGS=$folder/logs && take_down >/dev/null)
     rm -rf "$folder"
   done

@@ -47,7 +47,7 @@ class Browser:
         commands, self._commands = os.pipe()
         self._responses, responses = os.pipe()
         self._process = subprocess.Popen(
-            # Through a shell, for Python cannot say under which number a child gets a file.
+            # Through a shell, because Python cannot choose the number under which a child gets a file.
             [
                 "bash",
                 "-c",

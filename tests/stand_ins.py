@@ -1,4 +1,4 @@
-"""What stands in for MySQL and Kafka where a test asks neither what they do."""
+"""Stand-ins for MySQL and Kafka, for tests that do not need their behaviour."""
 
 import json
 from contextlib import contextmanager
@@ -6,11 +6,9 @@ from types import SimpleNamespace
 
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from balances import projection
-
 
 class OutboxConnection:
-    """A connection to a database with nothing but an outbox: rows as its `oldest` gives them."""
+    """A connection to a database with only an outbox: rows as `Outbox.oldest` returns them."""
 
     def __init__(self, rows):
         self.rows = list(rows)
@@ -40,15 +38,18 @@ class OutboxConnection:
 
 
 class Producer:
-    """Takes what is sent but the numbers in `refusing`; those in `failing` are never acknowledged."""
+    """Accepts what is sent except the numbers in `refusing`; those in `failing` are never acknowledged.
 
-    def __init__(self, failing=(), on_get=lambda: None, too_large=(), refusing=()):
+    `failures`: {number: the error that its future raises}.
+    """
+
+    def __init__(self, failing=(), on_get=lambda: None, too_large=(), refusing=(), failures=None):
         self.sent = []
         self.waits = []  # the seconds that each future was waited for
         self._failing = failing
-        self._too_large = too_large
+        self._failures = {**dict.fromkeys(too_large, MessageSizeTooLargeError()), **(failures or {})}
         self._refusing = refusing
-        self._on_get = on_get  # what happens elsewhere while an acknowledgement is waited for
+        self._on_get = on_get  # what others do during the wait for an acknowledgement
 
     def send(self, topic, value, key, headers):
         number = len(self.sent)
@@ -60,32 +61,14 @@ class Producer:
     def _get(self, number, timeout):
         self.waits.append(timeout)
         self._on_get()
-        if number in self._too_large:
-            raise MessageSizeTooLargeError
+        if number in self._failures:
+            raise self._failures[number]
         if number in self._failing:
             raise KafkaTimeoutError(f"message {number} was not acknowledged")
 
 
-class BalancesTable:
-    """What the projection's three statements do to its table: {account id: (balance, sequence, updated at)}."""
-
-    def __init__(self, rows=()):
-        self.rows = dict(rows)
-        self.statements = []  # (statement, rows), as they came
-
-    def executemany(self, statement, rows):
-        self.statements.append((statement, rows))
-        self.upserted = len(rows)
-        for account_id, balance, sequence, updated_at in rows:
-            known = self.rows.get(account_id)
-            if known is None or (statement is projection._NEWER and sequence > known[1]):
-                self.rows[account_id] = (balance, sequence, updated_at)
-            elif statement is projection._IN_ORDER:
-                self.rows[account_id] = (balance, known[1], updated_at)
-
-
 def record(topic="balances", partition=0, offset=0, key=None, value=None, headers=(), timestamp=0):
-    """A record as the consumer reads it."""
+    """A record as the consumer gets it."""
     return SimpleNamespace(
         topic=topic, partition=partition, offset=offset, key=key, value=value, headers=headers, timestamp=timestamp
     )

@@ -1,4 +1,4 @@
-"""Announces the present balances of accounts, so that a read model that missed events is consistent again."""
+"""Publishes the current balances of accounts, for a read model that missed events."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,20 +12,21 @@ from wallet.domain import Account
 from wallet.repositories import AccountRepository
 from wallet.unit_of_work import unit_of_work
 
-ACCOUNTS_AT_ONCE = 100  # locked until the commit: a transfer that meets them waits some milliseconds
-OUTBOX_ROWS = 5000  # a transfer's own events wait behind so many announcements at most: three batches of the relay
-POLL_INTERVAL_SECONDS = 0.05  # how often a deep outbox is read
+ACCOUNTS_AT_ONCE = 100  # locked until the commit: a transfer of one of them waits some milliseconds
+OUTBOX_ROWS = 5000  # the events of a transfer wait for at most so many announcements: three batches of the relay
+POLL_INTERVAL_SECONDS = 0.05  # between two reads of a full outbox
 PROGRESS_SECONDS = 5
-REQUEST_ID = "announce"  # in the log of Balances it tells these events from those of transfers
+REQUEST_ID = "announce"  # distinguishes these events from those of transfers in the log of Balances
 
 
 def announce_accounts(
     database: Database, account_ids: Sequence[str], after: str, progress: Callable[[str], None]
 ) -> Iterator[list[str]]:
-    """Announce these accounts, or with none given all whose ids come after `after`, in id order, while transfers run.
+    """Announce these accounts; without any, all accounts with an id higher than `after`. Transfers continue.
 
-    Gives the ids batch by batch, each once its transaction has committed. Waits without limit while the outbox is deep,
-    and calls `progress(sentence)` meanwhile. Raises AccountNotFound, before anything is announced, if one is unknown.
+    Yields the ids of each batch after its commit, in id order. Waits without limit while the outbox has OUTBOX_ROWS
+    rows or more, and calls `progress(sentence)` every PROGRESS_SECONDS. Raises AccountNotFound before anything is
+    announced.
     """
     account_ids = sorted(set(account_ids))
     for account_id in account_ids:
@@ -46,7 +47,7 @@ def _wait_for_the_relay(database: Database, progress: Callable[[str], None]) -> 
     while (rows := database.read(_outbox_rows)) >= OUTBOX_ROWS:
         if time.monotonic() >= report_at:
             report_at = time.monotonic() + PROGRESS_SECONDS
-            progress(f"the outbox holds {rows} rows or more: waiting for the relay of the wallet to send them")
+            progress(f"the outbox has {rows} rows or more: waiting for the relay of the wallet to publish them")
         time.sleep(POLL_INTERVAL_SECONDS)
 
 

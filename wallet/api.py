@@ -1,4 +1,4 @@
-"""The wallet over HTTP."""
+"""The HTTP API of Wallet."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,6 @@ from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database
 from common.status import Status
 from wallet import readiness, use_cases
-from wallet.creation import create
 from wallet.domain import (
     Account,
     AccountNotFound,
@@ -35,6 +34,7 @@ from wallet.domain import (
     Transaction,
     TransactionNotFound,
 )
+from wallet.idempotent_request import create
 from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
 STATUS_BY_ERROR: dict[type[Exception], int] = {
@@ -54,6 +54,7 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {
 
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "wallet.openapi.json"
+EVENT_DESCRIPTION = DESCRIPTION.with_name("wallet.asyncapi.json")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -62,7 +63,7 @@ def create_app(database: Database, status: Status, committed: Callable[[], None]
     """The app; `status` is the relay's, `committed()` is called after each commit that may have left an event to
     send."""
     app = JsonApp(STATUS_BY_ERROR, token)
-    serve_documents(app, PAGE, DESCRIPTION)
+    serve_documents(app, PAGE, DESCRIPTION, EVENT_DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
     _add_commands(app, database, committed)
     _add_queries(app, database)
@@ -118,6 +119,14 @@ def _add_queries(app: JsonApp, database: Database) -> None:
         created_at = rfc3339(client.created_at)
         return {"id": client.id, "name": client.name, "email": client.email, "created_at": created_at}
 
+    # Before the account itself: an id may contain a slash, so the first route that fits is taken.
+    @app.get("/accounts/<account_id:id>/transactions")
+    def get_account_transactions(account_id: str) -> dict[str, Any]:
+        after, limit = page()
+        transactions = database.read(_account_transactions, account_id, after, limit)
+        following = transactions[-1].id if len(transactions) == limit else None
+        return {"transactions": [_transaction_body(each) for each in transactions], "next": following}
+
     @app.get("/accounts/<account_id:id>")
     def get_account(account_id: str) -> dict[str, Any]:
         return _account_body(*database.read(_account, account_id))
@@ -131,12 +140,11 @@ def _add_queries(app: JsonApp, database: Database) -> None:
 
     @app.get("/transactions/<transaction_id:id>")
     def get_transaction(transaction_id: str) -> dict[str, Any]:
-        transaction = database.read(_transaction, transaction_id)
-        return {**_created_transaction(transaction), "created_at": rfc3339(transaction.created_at)}
+        return _transaction_body(database.read(_transaction, transaction_id))
 
 
 def _created_client(client: Client) -> dict[str, Any]:
-    """The body of POST /clients of Wallet Core (Go), which prints its struct."""
+    """The response body of Wallet Core (Go), which encodes its struct."""
     created_at = rfc3339(client.created_at)
     return {
         "ID": client.id,
@@ -154,6 +162,10 @@ def _created_transaction(transaction: Transaction) -> dict[str, Any]:
         "account_id_to": transaction.account_id_to,
         "amount": number(transaction.amount),
     }
+
+
+def _transaction_body(transaction: Transaction) -> dict[str, Any]:
+    return {**_created_transaction(transaction), "created_at": rfc3339(transaction.created_at)}
 
 
 def _account_body(account: Account, client_name: str) -> dict[str, Any]:
@@ -178,6 +190,11 @@ def _accounts(cursor: Cursor, after: str, limit: int) -> list[tuple[Account, str
     return AccountRepository(cursor).page_with_clients(after, limit)
 
 
+def _account_transactions(cursor: Cursor, account_id: str, after: str, limit: int) -> list[Transaction]:
+    account, transactions = AccountRepository(cursor).find(account_id), TransactionRepository(cursor)
+    return transactions.newest_of(account, limit, transactions.find(after) if after else None)
+
+
 def _transaction(cursor: Cursor, transaction_id: str) -> Transaction:
     return TransactionRepository(cursor).find(transaction_id)
 
@@ -189,9 +206,9 @@ def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadRequest(f"{name} holds a lone surrogate") from error
+        raise BadRequest(f"{name} contains a lone surrogate") from error
     if _CONTROL.search(value):
-        raise BadRequest(f"{name} holds a control character")
+        raise BadRequest(f"{name} contains a control character")
     return value
 
 

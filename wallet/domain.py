@@ -1,5 +1,4 @@
-"""What a wallet is: clients, their accounts, transfers between them, and the events that each of these raises. No
-I/O."""
+"""The rules of clients, accounts and transfers, and the events that they raise. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +8,8 @@ from decimal import Decimal
 CENT = Decimal("0.01")
 MAX_BALANCE = Decimal("9999999999999.99")  # 13 digits before the point, 2 after it: DECIMAL(15,2)
 TEXT_CHARACTERS = 255
-# The database's clock numbers the events, so a wrong one must not be followed. A transfer may wait for locks and be
-# retried for most of a minute between the two readings that are compared.
+# The database's clock gives the sequences, so a wrong clock must be refused. Between the two readings that are compared
+# a transfer can wait for locks and be retried for most of a minute.
 CLOCK_DIFFERENCE_SECONDS = 300
 # Balances refuses a sequence that is more than a day ahead of its own database's clock.
 SEQUENCE_AHEAD_SECONDS = 43_200
@@ -56,7 +55,7 @@ class BalanceLimitExceeded(Exception):
 
 
 class ClocksDiffer(Exception):
-    """The clock of this service and the clock of its database do not agree: one of them is wrong."""
+    """The clocks of this service and of its database differ: one of them is wrong."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -89,7 +88,7 @@ class Account:
     client_id: str
     balance: Decimal
     created_at: datetime
-    sequence: int = 0  # of the last event that names it
+    sequence: int = 0  # of the last event of this account
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def new_client(client_id: str, name: str, email: str, now: datetime) -> Client:
 
 
 def open_account(account_id: str, client: Client, clock: int, now: datetime) -> tuple[Account, list[Event]]:
-    """The account and the events that its opening raises. `clock`: the database's, in microseconds since 1970."""
+    """Return the new account and its events. `clock`: the database's, in microseconds since 1970."""
     account = Account(account_id, client.id, Decimal(0), now)
     sequence = _next_sequence(clock, now, account)
     return account, [AccountCreated(sequence, account.id, account.client_id, account.balance)]
@@ -154,7 +153,7 @@ def open_account(account_id: str, client: Client, clock: int, now: datetime) -> 
 def transfer(
     transaction_id: str, source: Account, target: Account, amount: Decimal, clock: int, now: datetime
 ) -> tuple[Transaction, list[Event]]:
-    """Move `amount` from `source` to `target`; give the transaction and the events it raises.
+    """Move `amount` from `source` to `target`; return the transaction and its events.
 
     `clock` is the database's, in microseconds since 1970, read together with the locked accounts.
     """
@@ -175,31 +174,31 @@ def transfer(
 
 
 def announce(accounts: Sequence[Account], clock: int, now: datetime) -> list[Event]:
-    """The events that carry the present balances, newer than every event of these accounts so far."""
+    """Events with the current balances, and a sequence higher than that of every earlier event of these accounts."""
     sequence = _next_sequence(clock, now, *accounts)
     return [BalanceAnnounced(sequence, account.id, account.balance) for account in accounts]
 
 
 def check_amount(amount: Decimal) -> None:
-    """Raise InvalidAmount unless 0.01 <= amount <= MAX_BALANCE in whole cents; any finite Decimal is judged at once."""
+    """Raise InvalidAmount unless 0.01 <= amount <= MAX_BALANCE with at most 2 decimals. Fast for any finite Decimal."""
     if amount <= 0:
         raise InvalidAmount("amount must be greater than zero")
-    # The place of the first digit bounds the number before anything is computed with it: 1e400000 is a Decimal too.
+    # The exponent bounds the number before anything is computed with it: 1e400000 is a Decimal, too.
     if amount.adjusted() > MAX_BALANCE.adjusted():
-        raise InvalidAmount("amount has more than 13 digits before the point")
+        raise InvalidAmount("amount has more than 13 digits before the decimal point")
     if amount.adjusted() < CENT.adjusted() or amount % CENT:
-        raise InvalidAmount("amount is finer than cents")
+        raise InvalidAmount("amount has more than 2 decimals")
 
 
 def check_clock(clock: int, now: datetime) -> None:
-    """Raise ClocksDiffer unless the database's clock and this service's (`now`, naive UTC) agree."""
+    """Raise ClocksDiffer if the database's clock and this service's (`now`, naive UTC) differ too much."""
     seconds = clock / 1_000_000 - now.replace(tzinfo=UTC).timestamp()
     if abs(seconds) > CLOCK_DIFFERENCE_SECONDS:
         raise ClocksDiffer(seconds)
 
 
 def _next_sequence(clock: int, now: datetime, *accounts: Account) -> int:
-    """Give the accounts, whose rows are locked, their next sequence: higher than all that named any of them before."""
+    """Set the next sequence of the accounts, whose rows are locked: higher than that of each earlier event of them."""
     check_clock(clock, now)
     for account in accounts:
         if account.sequence > clock + SEQUENCE_AHEAD_SECONDS * 1_000_000:

@@ -1,6 +1,6 @@
-"""Domain events as they travel: topic, key and value, byte for byte what Wallet Core (Go) publishes.
+"""Domain events as Kafka records: topic, key and value, byte for byte as Wallet Core (Go) publishes them.
 
-Its consumers know the topics `transactions` and `balances`; what is new here has a topic of its own, `accounts`.
+Its consumers know the topics `transactions` and `balances`. New events have a topic of their own, `accounts`.
 """
 
 from dataclasses import fields
@@ -22,7 +22,7 @@ TOPICS = sorted({topic for topic, _ in _ROUTES.values()})
 
 
 def to_message(event: Event) -> outbox.Event:
-    """The event for the outbox. The sequence is no part of the value: it travels as a header."""
+    """The event for the outbox. The sequence is not in the value but in a header."""
     topic, key = _ROUTES[type(event)]
     names = [field.name for field in fields(event) if field.name != "sequence"]
     payload = {name: _as_json_value(getattr(event, name)) for name in names}
@@ -35,7 +35,7 @@ def _as_json_value(value: Any) -> Any:
 
 
 def _escaped_as_go_does(value: bytes) -> bytes:
-    """Go's encoding/json also escapes what could end a script in HTML. Outside strings these bytes do not occur."""
+    """Go's encoding/json also escapes what could end a script in HTML. These bytes occur only in strings."""
     for raw, escaped in _GO_ESCAPES:
         value = value.replace(raw, escaped)
     return value

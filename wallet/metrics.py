@@ -1,4 +1,4 @@
-"""The metrics of the wallet, for Prometheus."""
+"""The metrics of Wallet for Prometheus."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +19,7 @@ def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Call
     """The app with its requests and transfers counted, and all of the wallet's metrics at /metrics."""
     registry = CollectorRegistry()
     transfers = Counter("wallet_transfers", "Transfers requested, by outcome.", ("outcome",), registry=registry)
-    transfers.labels("done")  # reported from the start
+    transfers.labels("done")  # a metric with 0 from the start
 
     def observe(method: str, route: str, status_code: str, outcome: str) -> None:
         """Count a transfer as done, replayed (its Idempotency-Key was known), failed, or by its refusal's name."""
@@ -30,7 +30,7 @@ def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Call
 
 
 def collect(database: Database, status: Status) -> list[Metric]:
-    """The metric families that are collected at a scrape. What only MySQL knows is left out while it is unavailable."""
+    """The metrics of one scrape. Those that only MySQL has are absent while MySQL is unavailable."""
     relay = status.read()
     rows: int | None
     seconds: float | None
@@ -40,10 +40,10 @@ def collect(database: Database, status: Status) -> list[Metric]:
         rows = seconds = None
     return [
         gauge("wallet_outbox_rows", f"Events that wait for Kafka, counted up to {Outbox.COUNTED}.", rows),
-        gauge("wallet_outbox_oldest_seconds", "How long the oldest of them has waited.", seconds),
-        gauge("wallet_relay_leader", "Whether this wallet publishes.", relay.get("relay") == "leader"),
-        gauge("mysql_up", "Whether MySQL answers.", rows is not None),
-        gauge("kafka_up", "Whether Kafka answered last.", {"up": 1, "down": 0}.get(relay.get("kafka", ""))),
+        gauge("wallet_outbox_oldest_seconds", "Age of the oldest event that waits for Kafka.", seconds),
+        gauge("wallet_relay_leader", "1 if this wallet publishes, 0 on standby.", relay.get("relay") == "leader"),
+        gauge("mysql_up", "1 if MySQL is available.", rows is not None),
+        gauge("kafka_up", "1 if Kafka answered the last request.", {"up": 1, "down": 0}.get(relay.get("kafka", ""))),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Whether the wallet is ready, and what an operator wants to know of the way to Kafka."""
+"""The facts of /ready: whether Wallet can do its job, and what an operator asks about the path to Kafka."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,9 @@ from wallet.domain import ClocksDiffer, check_clock
 
 
 def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
-    """(HTTP status, facts). 503 while MySQL does not answer, the relay's thread is stuck, or the clocks differ.
+    """The HTTP status and the facts. 503 if MySQL is unavailable, the relay's thread is stuck, or the clocks differ.
 
-    Kafka unavailable is no reason: transfers are stored, and their events wait in the outbox.
+    Without Kafka the wallet is ready: transfers are stored, and their events wait in the outbox.
     """
     facts: dict[str, Any] = {"status": "ready", "mysql": "up", "kafka": "unknown", "relay": "starting", "problems": []}
     try:
@@ -24,7 +24,7 @@ def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
         facts.update(status="not ready", mysql="down")
     except ClocksDiffer as error:
         facts.update(status="not ready", failing=str(error))
-    relay = status.read()  # now: the probe may have waited for a server that hangs
+    relay = status.read()  # read after the probe, which may have waited for MySQL
     facts.update({name: relay[name] for name in ("kafka", "relay", "problems") if name in relay})
     if "failing" in relay:
         facts.setdefault("failing", relay["failing"])

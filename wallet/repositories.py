@@ -1,6 +1,6 @@
-"""The SQL of the wallet, one class a table. Each works inside the transaction its cursor belongs to.
+"""The SQL of Wallet, one class for each table. Each works in the transaction of its cursor.
 
-Writes are queued and sent together, with the COMMIT at the latest: a transfer takes two round trips.
+Writes are queued and sent together, at the latest with the COMMIT: a transfer takes two round trips.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from wallet.domain import Account, AccountNotFound, Client, ClientNotFound, Tran
 
 T = TypeVar("T")
 
-# The accounts come first: started from the clients, MySQL would read and sort all of them for one page.
+# Accounts first: if MySQL began with the clients, it would read and sort all of them for one page.
 _WITH_CLIENT = (
     "SELECT accounts.id, client_id, balance, accounts.created_at, sequence, clients.name"
     " FROM accounts FORCE INDEX (PRIMARY) STRAIGHT_JOIN clients FORCE INDEX (PRIMARY) ON clients.id = client_id"
@@ -50,7 +50,7 @@ class AccountRepository:
         return _exactly(account_id, self._cursor.fetchone(), Account, AccountNotFound)
 
     def page(self, after: str, limit: int) -> list[Account]:
-        """At most `limit` accounts whose ids come after `after`, in id order."""
+        """At most `limit` accounts with an id higher than `after`, in id order."""
         self._cursor.execute(
             "SELECT id, client_id, balance, created_at, sequence FROM accounts WHERE id > %s ORDER BY id LIMIT %s",
             (after, limit),
@@ -58,7 +58,7 @@ class AccountRepository:
         return [Account(*row) for row in self._cursor.fetchall()]
 
     def find_with_client(self, account_id: str) -> tuple[Account, str]:
-        """The account, and the name of its client."""
+        """The account and the name of its client."""
         self._cursor.execute(f"{_WITH_CLIENT} WHERE accounts.id = %s", (account_id,))
         return _exactly(account_id, self._cursor.fetchone(), _with_client, AccountNotFound)
 
@@ -68,10 +68,10 @@ class AccountRepository:
         return [_with_client(*row) for row in self._cursor.fetchall()]
 
     def lock(self, *account_ids: str) -> tuple[list[Account], int]:
-        """Lock the accounts until the transaction ends; give them, and the database's clock (see common.mysql.CLOCK).
+        """Lock the accounts until the transaction ends; return them and the database's clock (common.mysql.CLOCK).
 
-        Rows are locked in id order, so that two opposite transfers cannot deadlock. The index is named because on a
-        small table MySQL prefers to scan, and would then wait for rows that other transactions have locked.
+        Rows are locked in id order, so that two opposite transfers cannot deadlock. The index is forced because MySQL
+        scans a small table, and would then wait for rows that other transactions have locked.
         """
         marks = ", ".join(["%s"] * len(account_ids))
         self._cursor.execute(
@@ -94,7 +94,7 @@ class AccountRepository:
         )
 
     def save_sequence(self, accounts: Sequence[Account]) -> None:
-        """Save the sequence that the accounts have in common."""
+        """Save the common sequence of the accounts."""
         marks = ", ".join(["%s"] * len(accounts))
         self._cursor.queue(
             f"UPDATE accounts SET sequence = %s WHERE id IN ({marks})",
@@ -126,13 +126,38 @@ class TransactionRepository:
         )
         return _exactly(transaction_id, self._cursor.fetchone(), Transaction, TransactionNotFound)
 
+    def newest_of(self, account: Account, limit: int, after: Transaction | None = None) -> list[Transaction]:
+        """At most `limit` transactions that name the account, newest first; with `after`, only older ones.
+
+        Each branch reads its first rows in the order of its index. One condition on both columns would read and sort
+        all transactions of the account.
+        """
+        older, bounds = "", list[object]()
+        if after:
+            # The first condition is the range of the index: MySQL does not use a comparison of two pairs for that.
+            older = " AND created_at <= %s AND (created_at < %s OR id < %s)"
+            bounds = [after.created_at, after.created_at, after.id]
+        newest = "ORDER BY created_at DESC, id DESC LIMIT %s"
+        branches = [
+            "(SELECT id, account_id_from, account_id_to, amount, created_at FROM transactions"
+            f" FORCE INDEX ({index}) WHERE {column} = %s{older} {newest})"
+            for column, index in (
+                ("account_id_from", "transactions_by_sender"),
+                ("account_id_to", "transactions_by_receiver"),
+            )
+        ]
+        self._cursor.execute(f"{' UNION '.join(branches)} {newest}", [*[account.id, *bounds, limit] * 2, limit])
+        return [Transaction(*row) for row in self._cursor.fetchall()]
+
 
 def _with_client(*row: Any) -> tuple[Account, str]:
     return Account(*row[:-1]), row[-1]
 
 
-def _exactly(asked: str, row: Sequence[Any] | None, kind: Callable[..., T], not_found: Callable[[str], Exception]) -> T:
-    """MySQL pads with spaces before it compares: a row whose id is not the one asked for is not found."""
-    if row is None or row[0] != asked:
-        raise not_found(asked)
+def _exactly(
+    requested: str, row: Sequence[Any] | None, kind: Callable[..., T], not_found: Callable[[str], Exception]
+) -> T:
+    """MySQL pads with spaces before it compares: a row with another id than the requested one does not count."""
+    if row is None or row[0] != requested:
+        raise not_found(requested)
     return kind(*row)

@@ -1,4 +1,4 @@
-"""One database transaction, seen as the repositories that take part in it."""
+"""One database transaction with its repositories and its outbox."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,18 +12,18 @@ from wallet.repositories import AccountRepository, ClientRepository, Transaction
 
 
 class UnitOfWork:
-    def __init__(self, cursor: Cursor, request_id: str | None = None) -> None:
+    def __init__(self, cursor: Cursor, request_id: str | None = None, traceparent: str | None = None) -> None:
         self.clients = ClientRepository(cursor)
         self.accounts = AccountRepository(cursor)
         self.transactions = TransactionRepository(cursor)
         self.idempotency_keys = IdempotencyKeys(cursor)
-        self.sequence: int | None = None  # of the events published last
+        self.sequence: int | None = None  # of the published events
         self._cursor = cursor
-        self._request_id = request_id
+        self._request_id, self._traceparent = request_id, traceparent
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Publish the events when, and only when, this unit of work commits."""
-        Outbox(self._cursor).add([to_message(event) for event in events], self._request_id)
+        """Add the events to the outbox: they are published if this unit of work commits, and only then."""
+        Outbox(self._cursor).add([to_message(event) for event in events], self._request_id, self._traceparent)
         self.sequence = events[-1].sequence
 
     def clock(self) -> int:
@@ -32,6 +32,8 @@ class UnitOfWork:
 
 
 @contextmanager
-def unit_of_work(database: Database, request_id: str | None = None) -> Iterator[UnitOfWork]:
+def unit_of_work(
+    database: Database, request_id: str | None = None, traceparent: str | None = None
+) -> Iterator[UnitOfWork]:
     with database.transaction() as cursor:
-        yield UnitOfWork(cursor, request_id)
+        yield UnitOfWork(cursor, request_id, traceparent)

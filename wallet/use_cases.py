@@ -1,6 +1,6 @@
-"""What can be asked of the wallet. One use case is one unit of work: the caller opens it and, by leaving it, commits.
+"""The use cases of Wallet. The caller opens a unit of work for each, and commits by leaving it.
 
-Ids and times come from outside, so that a transaction that is retried after a deadlock is the same one.
+Ids and times are arguments, so that a transaction that is retried after a deadlock is the same one.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ def create_account(work: UnitOfWork, account_id: str, client_id: str, now: datet
 def create_transaction(
     work: UnitOfWork, transaction_id: str, account_id_from: str, account_id_to: str, amount: Decimal, now: datetime
 ) -> domain.Transaction:
-    domain.check_amount(amount)  # before any row is locked for it
+    domain.check_amount(amount)  # before a row is locked
     (source, target), clock = work.accounts.lock(account_id_from, account_id_to)
     transaction, events = domain.transfer(transaction_id, source, target, amount, clock, now)
     work.accounts.save_balances(source, target)
@@ -37,7 +37,7 @@ def create_transaction(
 
 
 def announce_balances(work: UnitOfWork, account_ids: list[str], now: datetime) -> None:
-    """Publish the present balances of the accounts, for a read model that missed events."""
+    """Publish the current balances of the accounts, for a read model that missed events."""
     accounts, clock = work.accounts.lock(*account_ids)
     work.publish(domain.announce(accounts, clock, now))
     work.accounts.save_sequence(accounts)

@@ -4,7 +4,7 @@ import {formatMoney} from "./money.js";
 import {poll} from "./service.js";
 import {listStep, setText, stateStep} from "./state.js";
 import {texts} from "./balances-texts.js";
-import {addTexts, ago, fillTexts, locale, say, word} from "./texts.js";
+import {addTexts, ago, fillTexts, locale, translate, word} from "./texts.js";
 
 addTexts(texts);
 fillTexts();
@@ -26,23 +26,23 @@ function item({account_id: id, balance, updated_at: changed}) {
 function showFacts(facts) {
   const {mysql, kafka, consumer, lag, last_event_seconds: seconds, parked, announce_required: announce} = facts;
   const set = (id, ...text) => setText(document.getElementById(id), ...text);
-  const number = value => value?.toLocaleString(locale) ?? say("unknown");
+  const number = value => value?.toLocaleString(locale) ?? translate("unknown");
   set("mysql", word(mysql), !["down", "read_only"].includes(mysql));
   set("kafka", word(kafka), kafka !== "down");
   set("consumer", word(consumer), ["consuming", "starting"].includes(consumer));
   set("lag", number(lag));
-  set("event", typeof seconds === "number" ? ago(seconds) : say("no_event"));
+  set("event", typeof seconds === "number" ? ago(seconds) : translate("no_event"));
   set("parked", number(parked), !parked);
-  set("announcement", announce === undefined ? say("unknown") : say(announce ? "required" : "not_required"), !announce);
+  set("announcement", announce === undefined ? translate("unknown") : translate(announce ? "required" : "not_required"), !announce);
 }
 
 function warning(facts) {
-  if (facts.mysql === "down") return say("mysql_down");
-  if (facts.kafka === "down") return say("kafka_down");
-  if (facts.mysql === "read_only") return say("mysql_read_only");
-  if (facts.announce_required) return say("announce_required");
+  if (facts.mysql === "down") return translate("mysql_down");
+  if (facts.kafka === "down") return translate("kafka_down");
+  if (facts.mysql === "read_only") return translate("mysql_read_only");
+  if (facts.announce_required) return translate("announce_required");
   const reason = facts.failing ?? facts.problems?.[0];
-  return reason ? say("failing", {reason}) : "";
+  return reason ? translate("failing", {reason}) : "";
 }
 
 poll(stateStep(showFacts, warning), listStep(() => balances.readNext().then(() => table.show()), warning));

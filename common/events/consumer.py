@@ -1,60 +1,50 @@
 """Feeds a projection from Kafka: each record is applied exactly when its offset is stored, whatever crashes.
 
-The offsets are in MySQL, in the projection's own transaction. Kafka's group only assigns the partitions.
+The offsets are in MySQL, in the projection's own transaction. Kafka's group only assigns the partitions. An event that
+was sent again is another record: an absolute value needs a sequence against that, a sum needs common.events.inbox.
 """
 
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Any, Generic, TypeVar
 
-import pymysql
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 from kafka.errors import KafkaError
 
-from common.events import dead_letters, offsets
-from common.events.assignment import REQUEST_MS, Assignment, Batch
-from common.events.dead_letters import Parked, UnreadableRecord
+from common.events import dead_letters
+from common.events.assignment import Assignment, Batch
 from common.events.offsets import OffsetMoved, Partition
-from common.events.progress import Progress
-from common.kafka import Topics, unresolvable
-from common.kafka_internals import accept_any_header_names, partitions_of, request_rejoin
-from common.mysql import Conflict, Cursor, Database, DatabaseUnavailable
+from common.events.probe import Probe
+from common.events.projection import BatchTransaction, Outcome, Projection
+from common.events.state import Report
+from common.kafka import Topics
+from common.kafka_internals import accept_any_header_names
+from common.mysql import Conflict, Database, DatabaseUnavailable
 from common.status import Status
+
+__all__ = ["Consumer", "Group", "Projection", "client", "run"]
 
 POLL_RECORDS = 10_000  # all of one fetch: what a poll leaves over holds up the fetch of the other partitions
 FETCH_BYTES = 2 * 1024 * 1024
 FETCH_WAIT_MS = 100
 SESSION_MS, HEARTBEAT_MS = 6_000, 1_000  # the others of a group learn at a heartbeat that one is gone: 8 s in all
-METADATA_MS = (
-    5_000  # how late it is noticed that a topic was re-created: until then its offsets look like the old one's
-)
-PROBE_SECONDS = 2  # how often MySQL and Kafka are asked how far the projection and the log are
-ASSIGNMENT_SECONDS = 8  # longer than a group takes to assign the partitions
-REJOIN_SECONDS = 5  # between two checks for partitions that no member consumes
+METADATA_MS = 5_000  # how late a re-created topic is noticed: until then its offsets seem to be the old one's
+PROBE_SECONDS = 2
 COMMIT_SECONDS = 1
-FORGET_SECONDS = 60  # between two checks for dead letters that were settled long ago
+FORGET_SECONDS = 60  # between two checks for dead letters that were decided long ago
 RETRY_SECONDS = 0.5
-# How long this thread may keep the interpreter from those that answer requests. Beside a backlog the shorter one brings
+# How long this thread may keep the interpreter from those that answer requests. During a backlog the shorter one brings
 # the slowest hundredth of the GETs from 136 to 44 ms; without one it would cost them a tenth of their number.
 BACKLOG_RECORDS, YIELD_SECONDS, SWITCH_SECONDS = 500, 0.0001, sys.getswitchinterval()
 
 log = logging.getLogger("consumer")
 
 E = TypeVar("E")
-
-
-@dataclass(frozen=True)
-class Projection(Generic[E]):
-    """What the consumer feeds. `parse` raises UnreadableRecord; `apply` gives how many events were stale."""
-
-    topics: Sequence[str]
-    parse: Callable[[Any], Sequence[E]]
-    apply: Callable[[Cursor, Sequence[E]], int]
 
 
 @dataclass(frozen=True)
@@ -116,51 +106,39 @@ def client(options: dict[str, Any], group: Group) -> KafkaConsumer:
 
 
 class Consumer(Generic[E]):
-    """One member of the group: consumes batches, and reports where it stands."""
+    """One member of the group: consumes batches, and reports how far it is."""
 
     def __init__(
         self,
-        consumer: KafkaConsumer,
+        client: KafkaConsumer,
         database: Database,
         projection: Projection[E],
         status: Status,
         compacted: Collection[str] = (),
     ) -> None:
-        self.assignment = Assignment(consumer, projection.topics, compacted)
-        self.kafka = "unknown"
-        self._reads, self._writes_fail = "unknown", False
-        self._missing: list[str] = []  # topics
-        self._unresolvable: str | None = None
-        known = status.read()
-        self._progress = Progress(last_event_at=known.get("last_event_at"))
-        self._progress.events.update(known.get("events", {}))
-        self._client = consumer
+        self.assignment = Assignment(client, projection.topics, compacted)
         self.database = database
         self._projection = projection
-        self._status = status
-        self._positioned = known.get("positioned", False)
-        self._problems = [f"topic {topic} is compacted: balances may be lost unread" for topic in sorted(compacted)]
-        self._reported: dict[str, Any] = {}
-        self._started_at = time.monotonic()
+        self._report = Report(status, compacted)
+        self._state = self._report.restore()
+        self._probe = Probe(client, projection.topics, self.assignment, self._state)
         self._probe_at = self._commit_at = 0.0
-        self._rejoin_at = time.monotonic() + REJOIN_SECONDS
         self._forget_at = time.monotonic()
-        self._unread: set[Partition] = set()
-
-    def consume_batch(self) -> int:
-        """Apply what one poll brings, its dead letters and its offsets in one transaction; give the records applied."""
-        batches = self.assignment.poll()
-        applied = self._apply(batches) if batches else 0
-        self._initialize()
-        return applied
 
     @property
     def mysql(self) -> str:
         """unknown, up, down, or read_only while reading works and writing does not."""
-        return "read_only" if self._reads != "down" and self._writes_fail else self._reads
+        return self._state.mysql
+
+    def consume_batch(self) -> int:
+        """Apply what one poll returns, its dead letters and its offsets in one transaction; how many records it was."""
+        batches = self.assignment.poll()
+        records = self._apply(batches) if batches else 0
+        self._initialize()
+        return records
 
     def maintain(self) -> None:
-        """Between two batches: probe MySQL and Kafka, keep the group complete, report."""
+        """Between two batches: probe MySQL and Kafka, forget old dead letters, report."""
         now = time.monotonic()
         if now >= self._probe_at:
             # Counted from the start: while Kafka hangs, a probe takes as long as the pause, and polls in between would
@@ -170,22 +148,20 @@ class Consumer(Generic[E]):
         if now >= self._forget_at and self.mysql == "up":
             self._forget_at = now + FORGET_SECONDS
             with suppress(DatabaseUnavailable, Conflict), self.database.transaction() as cursor:  # next time then
-                dead_letters.forget_settled(cursor)
-        self._report()
+                dead_letters.forget_decided(cursor)
+        self._report.publish(self._state, self.assignment)
 
-    # ---- a batch
+    def probe(self) -> None:
+        """Find out how far the projection and the logs are, and store positions that moved without a record."""
+        if self._probe.run(self.database):
+            if skipped := self.assignment.skipped():
+                self._apply(skipped)
+            self.assignment.commit_for_tools()
 
     def _apply(self, batches: dict[Partition, Batch]) -> int:
         started = time.perf_counter()
-        records = [record for batch in batches.values() for record in batch.records]
         try:
-            try:
-                parked, stale = self._apply_together(batches, records)
-            except (pymysql.DataError, pymysql.IntegrityError) as error:
-                log.error(
-                    "MySQL refused a value; retrying the batch record by record", extra={"reason": str(error)[:200]}
-                )
-                parked, stale = self._apply_one_by_one(batches, records)
+            outcome = BatchTransaction(self._projection, batches, self.assignment.positions).run(self.database)
         except OffsetMoved as moved:
             log.warning(
                 "batch discarded: the stored offset moved (another consumer committed)", extra={"reason": str(moved)}
@@ -194,190 +170,46 @@ class Consumer(Generic[E]):
             return 0
         except (DatabaseUnavailable, Conflict) as error:
             self.assignment.invalidate(batches)  # the COMMIT may have taken effect: only the stored offset knows
-            self._writes_fail = isinstance(error, DatabaseUnavailable)
+            self._state.mysql_writes_fail = isinstance(error, DatabaseUnavailable)
             return 0
-        self._committed(batches, len(records) - parked, parked, stale)
+        self._committed(batches, outcome)
+        records = [record for batch in batches.values() for record in batch.records]
         if records:
             log.info(
                 "batch",
                 extra={
                     "records": len(records),
-                    "parked": parked,
+                    "parked": outcome.parked,
                     "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-                    "request_ids": _request_ids(records),
+                    "request_ids": _header_values(records, "request_id"),
+                    "traceparents": _header_values(records, "traceparent"),
                 },
             )
         return len(records)
 
-    def _apply_together(self, batches: dict[Partition, Batch], records: Sequence[Any]) -> tuple[int, int]:
-        events: list[E] = []
-        parked = []
-        for record in records:
-            try:
-                events.extend(self._projection.parse(record))
-            except UnreadableRecord as error:
-                parked.append(self._to_park(record, error))
-        with self.database.transaction() as cursor:
-            self._advance(cursor, batches)
-            stale = self._projection.apply(cursor, events)
-            if parked:
-                dead_letters.park(cursor, parked)
-        return len(parked), stale
-
-    def _apply_one_by_one(self, batches: dict[Partition, Batch], records: Sequence[Any]) -> tuple[int, int]:
-        parked, stale = [], 0
-        with self.database.transaction() as cursor:
-            self._advance(cursor, batches)
-            for record in records:
-                cursor.execute("SAVEPOINT record")
-                try:
-                    stale += self._projection.apply(cursor, self._projection.parse(record))
-                except (UnreadableRecord, pymysql.DataError, pymysql.IntegrityError) as error:
-                    cursor.execute("ROLLBACK TO SAVEPOINT record")
-                    parked.append(self._to_park(record, error))
-            if parked:
-                dead_letters.park(cursor, parked)
-        return len(parked), stale
-
-    def _advance(self, cursor: Cursor, batches: dict[Partition, Batch]) -> None:
-        """First of all: if this fails, nothing was done."""
-        positions = self.assignment.positions
-        offsets.advance(cursor, {each: (positions[each], batch.next_offset) for each, batch in batches.items()})
-        if holes := [partition for partition, batch in batches.items() if batch.hole]:
-            offsets.report_data_loss(cursor, holes)
-            log.warning(
-                "records may be missing: the topic is compacted", extra={"partitions": [str(each) for each in holes]}
-            )
-
-    def _to_park(self, record: Any, error: Exception) -> Parked:
-        topic, partition, offset = record.topic, record.partition, record.offset
-        reason = str(error)
-        log.error(
-            "record parked", extra={"topic": topic, "partition": partition, "offset": offset, "reason": reason[:200]}
-        )
-        return Parked(record, self.assignment.positions[Partition(topic, partition)].topic_id, reason)
-
-    def _committed(self, batches: dict[Partition, Batch], applied: int, parked: int, stale: int) -> None:
+    def _committed(self, batches: dict[Partition, Batch], outcome: Outcome) -> None:
         self.assignment.applied(batches)
-        self._progress.applied(
+        self._state.progress.applied(
             {partition: batch.next_offset for partition, batch in batches.items()},
             {partition: batch.records[-1].timestamp for partition, batch in batches.items() if batch.records},
-            {"applied": applied, "parked": parked, "stale": stale},
+            outcome._asdict(),
             time.time(),
         )
-        self._reads, self._writes_fail, self.kafka = "up", False, "up"
+        self._state.mysql_reads, self._state.mysql_writes_fail, self._state.kafka = "up", False, "up"
         if time.monotonic() >= self._commit_at:
             self._commit_at = time.monotonic() + COMMIT_SECONDS
             self.assignment.commit_for_tools()
 
-    # ---- between batches
-
     def _initialize(self) -> None:
         try:
             if self.assignment.initialize(self.database) and self.assignment.joined:
-                self._positioned = True
+                self._state.positioned = True
         except KafkaError:
-            self.kafka = "down"
+            self._state.kafka = "down"
         except Conflict:
             pass  # another consumer initializes the same partition: the next batch tries again
         except DatabaseUnavailable:
-            self._reads = "down"
-
-    def probe(self) -> None:
-        """Ask Kafka for the ends of all logs and MySQL for all stored offsets, of the other members too."""
-        asked_at = time.time()
-        topics = self._projection.topics
-        partitions = [Partition(*each) for each in partitions_of(self._client, topics)]
-        ends = self._ends(partitions)
-        try:
-            stored = self.database.read(offsets.read_all, topics)
-            self._reads = "up"
-        except DatabaseUnavailable:
-            self._reads = "down"
-            return
-        if moved := self.assignment.invalidate_moved(stored):
-            log.warning(
-                "the stored offset moved (the database was restored, or another consumer committed)",
-                extra={"partitions": [str(partition) for partition in moved[:10]]},
-            )
-        if ends is None:
-            return
-        self._missing = sorted(set(topics) - {partition.topic for partition in partitions})
-        self._progress.observe(ends, stored, asked_at, complete=not self._missing)
-        if skipped := self.assignment.skipped():
-            self._apply(skipped)
-        self.assignment.commit_for_tools()
-        self._rejoin_for(set(partitions) - stored.keys() - self.assignment.positions.keys())
-
-    def _ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
-        """The ends of the logs, None while Kafka is unavailable."""
-        try:
-            ends = self._client.end_offsets([TopicPartition(*each) for each in partitions], timeout_ms=REQUEST_MS)
-        except KafkaError:
-            if self.kafka != "down":
-                self._unresolvable = unresolvable(self._client)
-            self.kafka = "down"
-            return None
-        self._unresolvable = None
-        if partitions:  # without any, nothing was asked
-            self.kafka = "up"
-        return {partition: ends[TopicPartition(*partition)] for partition in partitions}
-
-    def _rejoin_for(self, unread: set[Partition]) -> None:
-        """Have the group assign its partitions again when no member reads some, and none did at the last check.
-
-        A member that comes back under its own name gets what it had, and neither it nor the group then compares that
-        with the topics: partitions added meanwhile or later would never be read. A member that reads one stores its
-        offset.
-        """
-        if time.monotonic() < self._rejoin_at:
-            return
-        self._rejoin_at = time.monotonic() + REJOIN_SECONDS
-        if unread & self._unread:
-            log.warning("partitions without a consumer: the group rebalances", extra={"partitions": len(unread)})
-            request_rejoin(self._client)
-        self._unread = unread
-
-    def _report(self) -> None:
-        now = time.time()
-        facts = self._progress.snapshot(self.assignment.positions, now)
-        state, problems = self._state(), self._all_problems()
-        self._status.write(
-            {
-                "consumer": state,
-                "kafka": self.kafka,
-                "mysql": self.mysql,
-                "positioned": self._positioned,
-                "problems": problems,
-                **facts,
-            }
-        )
-        states = {"consumer": state, "kafka": self.kafka, "mysql": self.mysql, "stalled": facts["stalled"]}
-        self._log_changes({**states, "missing_topics": self._missing, "problems": problems}, now)
-
-    def _all_problems(self) -> list[str]:
-        found = [f"topic {topic} does not exist" for topic in self._missing]
-        if self._unresolvable:
-            found.append(self._unresolvable)
-        if any(not stored.topic_id for stored in self.assignment.positions.values()):
-            found.append("the broker has no topic ids: a re-created topic is recognised by its offsets alone")
-        return self._problems + found
-
-    def _state(self) -> str:
-        if self.kafka == "down":
-            return "waiting_for_kafka"
-        return "consuming" if self.assignment.positions else "waiting_for_assignment"
-
-    def _log_changes(self, facts: dict[str, Any], now: float) -> None:
-        """One line when a fact changes; none while it stays, however long."""
-        if facts == self._reported:
-            return
-        bad = "down" in facts.values() or facts["mysql"] == "read_only" or facts["stalled"] or facts["problems"]
-        extra = {name: value for name, value in facts.items() if self._reported.get(name) != value}
-        if facts["stalled"]:
-            extra["partitions"] = [str(partition) for partition in self._progress.stalled(now)[:10]]
-        log.log(logging.WARNING if bad else logging.INFO, "consumer", extra=extra)
-        self._reported = facts
+            self._state.mysql_reads = "down"
 
 
 def _await_topics(
@@ -400,7 +232,7 @@ def _await_topics(
     return frozenset()
 
 
-def _request_ids(records: Sequence[Any]) -> list[str]:
-    """The request ids of the batch, the first few: enough to follow one request, short enough for a line."""
-    ids = (value for record in records[:10] for key, value in record.headers if key == "request_id" and value)
-    return [value.decode("utf-8", "replace")[:128] for value in ids]
+def _header_values(records: Sequence[Any], name: str) -> list[str]:
+    """The values of one header in the batch, the first few: enough to follow one request, short enough for a line."""
+    values = (value for record in records[:10] for key, value in record.headers if key == name and value)
+    return [value.decode("utf-8", "replace")[:128] for value in values]

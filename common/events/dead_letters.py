@@ -96,7 +96,7 @@ class Incomplete(Exception):
 def sequence_header(headers: Mapping[str, bytes | None]) -> bytes | None:
     """The bytes of the header `sequence`, or None for a record without a sequence.
 
-    A header whose value is null says no more than none. Names are case-sensitive, as in Kafka. Of several headers with
+    A header whose value is null is the same as none. Names are case-sensitive, as in Kafka. Of several headers with
     one name the last counts, as Kafka's own `lastHeader` has it: so does `dict(record.headers)`.
     """
     return headers.get("sequence")
@@ -171,17 +171,17 @@ def reprocess(
     if not (dead_letter.has_sequence or force):
         raise NoSequence
     apply(cursor, events)
-    _settle(cursor, dead_letter_id, "reprocessed")
+    _decide(cursor, dead_letter_id, "reprocessed")
 
 
 def discard(cursor: Cursor, dead_letter_id: int) -> None:
     """Decide that the record is not to be applied; until it is forgotten it still can be."""
     if find(cursor, dead_letter_id, for_update=True).state == "reprocessed":
         raise AlreadyReprocessed(dead_letter_id)
-    _settle(cursor, dead_letter_id, "discarded")
+    _decide(cursor, dead_letter_id, "discarded")
 
 
-def forget_settled(cursor: Cursor) -> None:
+def forget_decided(cursor: Cursor) -> None:
     """Delete at most FORGOTTEN_AT_ONCE that were reprocessed or discarded more than KEPT_DAYS ago."""
     cursor.execute(
         "DELETE FROM dead_letters WHERE state IN ('delivered', 'reprocessed', 'discarded')"
@@ -222,7 +222,7 @@ def _dead_letter(row: Sequence[Any]) -> DeadLetter:
     return DeadLetter(*row)._replace(headers=headers)
 
 
-def _settle(cursor: Cursor, dead_letter_id: int, state: str) -> None:
+def _decide(cursor: Cursor, dead_letter_id: int, state: str) -> None:
     cursor.execute(
         "UPDATE dead_letters SET state = %s, settled_at = UTC_TIMESTAMP(6) WHERE id = %s", (state, dead_letter_id)
     )

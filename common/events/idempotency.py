@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pymysql
 
 from common.mysql import Cursor
-from common.mysql_errors import LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED
+from common.mysql.errors import LOCK_WAIT_TIMEOUT, NOWAIT_REFUSED
 
 
 class StillInProgress(Exception):
@@ -19,7 +19,7 @@ class KeyReused(Exception):
 
 
 class Key(NamedTuple):
-    """`scope` keeps the keys of different endpoints apart; `body_sha256` tells a retry from another request."""
+    """`scope` keeps the keys of different endpoints apart; `body_sha256` distinguishes a retry from another request."""
 
     scope: str
     key: str

@@ -4,14 +4,18 @@ They are in the projection's own database and move in its transactions, so that 
 offset is stored. Needs table `consumer_offsets`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+import json
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from common.mysql import Cursor
 
+MOVED_AT_ONCE = 1_000  # partitions in one statement: with the longest names of topics it still fits into 1 MiB
+NAMED = 10  # partitions in a log line
+
 
 class OffsetMoved(Exception):
-    """The stored offset is not where this consumer believes it to be: what it holds must not be applied."""
+    """A stored offset is not the one that this consumer read: its records must not be applied."""
 
 
 class Partition(NamedTuple):
@@ -28,19 +32,30 @@ class StoredOffset(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where to read on, and why not simply at the stored offset (None: it is there)."""
+    """Where to begin, and the reason if that is not the stored offset."""
 
     offset: int
     reason: str | None
     data_loss: bool = False
 
 
-def start_at(stored: StoredOffset | None, topic_id: str, beginning: int, end: int) -> Start:
+class Change(NamedTuple):
+    """A start to store in place of the stored offset (None: there is none yet)."""
+
+    stored: StoredOffset | None
+    topic_id: str
+    start: Start
+
+
+def start_at(
+    stored: StoredOffset | None, topic_id: str, beginning: int, end: int, diverged: int | None = None
+) -> Start:
     """Where to begin in a log that holds the offsets from `beginning` to before `end`.
 
-    `data_loss`: records may be gone that were never read; only an announcement makes up for them. Without topic ids
-    (stored or present as "") a re-created topic is recognised by its offsets alone, which is weaker: one that already
-    holds more records than were read looks like the old one.
+    `diverged`: where the client found that the log was truncated, if it did. `data_loss`: records may be gone that were
+    never read; only an announcement replaces them. Without topic ids (stored or present as "") a re-created topic is
+    recognised by its offsets alone, which is weaker: one that already holds more records than were read is taken for
+    the old one.
     """
     if stored is None:
         if beginning > 0:
@@ -50,8 +65,12 @@ def start_at(stored: StoredOffset | None, topic_id: str, beginning: int, end: in
         # What the old topic still held unread is gone, and nobody knows whether it held any.
         return Start(beginning, "the topic was re-created", data_loss=True)
     if stored.next_offset > end:
-        # Reading all of it again does no harm to a projection that a sequence guards. What was written between is lost.
+        # To read all of it again does no harm to absolute values that a sequence guards, nor to a sum that an inbox
+        # guards; any other sum counts twice. What was written between is lost.
         return Start(beginning, "the log was truncated", data_loss=True)
+    if diverged is not None and diverged < stored.next_offset:
+        # The log has grown past the stored offset again. Its records from here on are others than those that were read.
+        return Start(max(beginning, diverged), "the log was truncated", data_loss=True)
     if stored.next_offset < beginning:
         return Start(beginning, "records were removed before they were read", data_loss=True)
     if stored.topic_id != topic_id:
@@ -69,46 +88,46 @@ def read_all(cursor: Cursor, topics: Iterable[str]) -> dict[Partition, StoredOff
     return {Partition(row[0], row[1]): StoredOffset(row[2], row[3]) for row in cursor.fetchall()}
 
 
-def replace(cursor: Cursor, partition: Partition, stored: StoredOffset | None, topic_id: str, start: Start) -> None:
-    """Store another start in place of what was read. Raises OffsetMoved when the stored offset is no longer that."""
-    topic, number = partition
-    if stored is None:
-        changed = cursor.execute(
-            "INSERT IGNORE INTO consumer_offsets (topic, partition_id, topic_id, next_offset, history_gone_at)"
-            " VALUES (%s, %s, %s, %s, IF(%s, UTC_TIMESTAMP(6), NULL))",
-            (topic, number, topic_id, start.offset, start.data_loss),
-        )
-    else:
-        changed = cursor.execute(
-            "UPDATE consumer_offsets SET topic_id = %s, next_offset = %s,"
-            " history_gone_at = IF(%s, UTC_TIMESTAMP(6), history_gone_at)"
-            " WHERE topic = %s AND partition_id = %s AND topic_id = %s AND next_offset = %s",
-            (topic_id, start.offset, start.data_loss, topic, number, *stored),
-        )
-    if changed != 1:
-        raise OffsetMoved(str(partition))
+def replace(cursor: Cursor, changes: Mapping[Partition, Change]) -> None:
+    """Store other starts in place of what was read. Raises OffsetMoved when a stored offset is no longer that."""
+    first = [
+        (*partition, change.topic_id, change.start.offset)
+        for partition, change in sorted(changes.items())
+        if change.stored is None
+    ]
+    inserted = cursor.executemany(
+        "INSERT IGNORE INTO consumer_offsets (topic, partition_id, topic_id, next_offset) VALUES (%s, %s, %s, %s)",
+        first,
+    )
+    if (inserted or 0) != len(first):
+        raise OffsetMoved(f"another consumer stored one of {len(first)} first offsets")
+    _compare_and_set(
+        cursor,
+        {
+            partition: (change.stored, StoredOffset(change.topic_id, change.start.offset))
+            for partition, change in changes.items()
+            if change.stored is not None
+        },
+    )
+    report_data_loss(cursor, [partition for partition, change in changes.items() if change.start.data_loss])
 
 
 def advance(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, int]]) -> None:
-    """Move each partition from its offset to the new one, in the transaction that applies what lies between.
+    """Move each partition from its offset to the new one, in the transaction that applies what is in between.
 
-    Raises OffsetMoved. Compare-and-set: it fences a consumer that lost its partition without knowing, one that is
+    Raises OffsetMoved. Compare-and-set: it fences a consumer that lost its partition without noticing, one that is
     ahead (a gap would be lost) and one that is behind (it would apply records twice).
     """
-    for partition, (expected, next_offset) in sorted(moves.items()):
-        changed = cursor.execute(
-            "UPDATE consumer_offsets SET next_offset = %s"
-            " WHERE topic = %s AND partition_id = %s AND topic_id = %s AND next_offset = %s",
-            (next_offset, *partition, *expected),
-        )
-        if changed != 1:
-            raise OffsetMoved(f"{partition} is not at {expected.next_offset}")
+    _compare_and_set(
+        cursor,
+        {partition: (stored, stored._replace(next_offset=offset)) for partition, (stored, offset) in moves.items()},
+    )
 
 
 def report_data_loss(cursor: Cursor, partitions: Iterable[Partition]) -> None:
     """Records of these partitions may be gone that were never read."""
     for partition in partitions:
-        cursor.execute(
+        cursor.queue(
             "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6) WHERE topic = %s AND partition_id = %s",
             tuple(partition),
         )
@@ -123,3 +142,32 @@ def announce_required(cursor: Cursor) -> bool:
 def mark_reconciled(cursor: Cursor, since: object) -> None:
     """The projection was found consistent after `since` (naive UTC): what was lost before is made up for."""
     cursor.execute("UPDATE consumer_offsets SET history_gone_at = NULL WHERE history_gone_at <= %s", (since,))
+
+
+def named(partitions: Collection[Partition]) -> dict[str, Any]:
+    """Fields of a log line: how many partitions, and the names of the first."""
+    return {"count": len(partitions), "partitions": [str(partition) for partition in sorted(partitions)[:NAMED]]}
+
+
+def _compare_and_set(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, StoredOffset]]) -> None:
+    """Change each stored offset from the first value to the second. Raises OffsetMoved unless each was the first."""
+    rows = [(*partition, *expected, *new) for partition, (expected, new) in sorted(moves.items())]
+    for start in range(0, len(rows), MOVED_AT_ONCE):
+        some = rows[start : start + MOVED_AT_ONCE]
+        if (changed := cursor.execute(_MOVE, (json.dumps(some),))) != len(some):
+            names = ", ".join(f"{topic}[{number}] at {offset}" for topic, number, _, offset, *_ in some[:NAMED])
+            raise OffsetMoved(f"{len(some) - changed} of {len(some)} stored offsets are others: {names}")
+
+
+# One statement for all partitions of a batch. STRAIGHT_JOIN: by primary key, in the order of the rows that are given.
+# (`stored` is a reserved word of MySQL.)
+_MOVE = (
+    "UPDATE JSON_TABLE(%s, '$[*]' COLUMNS ("
+    "topic VARCHAR(249) PATH '$[0]', partition_id INT UNSIGNED PATH '$[1]',"
+    " topic_id CHAR(36) PATH '$[2]', next_offset BIGINT UNSIGNED PATH '$[3]',"
+    " new_topic_id CHAR(36) PATH '$[4]', new_offset BIGINT UNSIGNED PATH '$[5]')) AS moves"
+    " STRAIGHT_JOIN consumer_offsets AS known"
+    " ON known.topic = moves.topic AND known.partition_id = moves.partition_id"
+    " AND known.topic_id = moves.topic_id AND known.next_offset = moves.next_offset"
+    " SET known.topic_id = moves.new_topic_id, known.next_offset = moves.new_offset"
+)

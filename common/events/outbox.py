@@ -1,4 +1,4 @@
-"""The outbox: events that wait for Kafka, written in the transaction of the change that they tell of.
+"""The outbox: events that wait for Kafka, written in the transaction of the change that they describe.
 
 The id is only the order in which the relay reads. The sequence and the event id go out as headers.
 """
@@ -32,6 +32,7 @@ class Row(NamedTuple):
     event_id: str | None
     request_id: str | None
     created_at: datetime
+    traceparent: str | None = None
 
 
 class Outbox:
@@ -40,12 +41,13 @@ class Outbox:
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
 
-    def add(self, events: Sequence[Event], request_id: str | None = None) -> None:
+    def add(self, events: Sequence[Event], request_id: str | None = None, traceparent: str | None = None) -> None:
         """Append the events; they are sent with the next statement, COMMIT at the latest."""
-        marks = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(events))
+        marks = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(events))
         self._cursor.queue(
-            f"INSERT INTO outbox (topic, message_key, payload, sequence, event_id, request_id) VALUES {marks}",
-            [field for event in events for field in (*event, str(uuid4()), request_id)],
+            "INSERT INTO outbox (topic, message_key, payload, sequence, event_id, request_id, traceparent)"
+            f" VALUES {marks}",
+            [field for event in events for field in (*event, str(uuid4()), request_id, traceparent)],
         )
 
     def oldest(self, limit: int) -> list[Row]:
@@ -55,7 +57,7 @@ class Outbox:
         would wait for it.
         """
         self._cursor.execute(
-            "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at"
+            "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at, traceparent"
             " FROM outbox ORDER BY id LIMIT %s",
             (limit,),
         )

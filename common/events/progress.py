@@ -1,4 +1,4 @@
-"""How far a projection is behind the log: pure bookkeeping of what Kafka and MySQL were seen to hold.
+"""How far a projection is behind the log: pure bookkeeping of what Kafka and MySQL held when they were asked.
 
 The lag counts every partition of the topics, whichever member of the group consumes it, and whether one does.
 """
@@ -11,7 +11,7 @@ from common.events.offsets import Partition, StoredOffset
 
 STALLED_SECONDS = 10  # without a move, with records to read: longer than a rebalance takes
 LISTED = 100  # partitions in a snapshot, those with a lag first
-MAX_FUTURE_SECONDS = 86_400  # a record's timestamp is its producer's word: a later one is no time
+CLOCK_TOLERANCE_SECONDS = 5  # a record's timestamp is its producer's clock: one that is further ahead is wrong
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Progress:
     ) -> None:
         """Take over the ends of the logs, asked for at `asked_at`, and the stored offsets, which were read later.
 
-        `complete`: no topic is missing; otherwise nobody can say that everything was applied.
+        `complete`: no topic is missing; otherwise it is unknown whether everything was applied.
         """
         self._partitions = {partition: self._partitions.get(partition, _Seen()) for partition in ends}
         for partition, end in ends.items():
@@ -75,10 +75,7 @@ class Progress:
             seen.end = max(seen.end, next_offset)
             self._note_lag(seen, now)
         for partition, milliseconds in timestamps.items():
-            seconds = milliseconds / 1000
-            if 0 <= seconds <= now + MAX_FUTURE_SECONDS:
-                self._partitions[partition].read_until = seconds
-                self.last_event_at = max(self.last_event_at or 0.0, seconds)
+            self._note_timestamp(self._partitions[partition], milliseconds / 1000, now)
 
     def snapshot(self, consumed: Iterable[Partition], now: float) -> dict[str, Any]:
         """What /ready and /metrics show, as JSON can hold it; `consumed`: the partitions that this process reads."""
@@ -110,6 +107,14 @@ class Progress:
             "consumed": consumed,
             "stalled": _is_stalled(seen, now),
         }
+
+    def _note_timestamp(self, seen: _Seen, seconds: float, now: float) -> None:
+        """From a clock that is ahead, only the record's arrival is known; from one without a time, nothing."""
+        if seconds < 0:
+            return
+        is_possible = seconds <= now + CLOCK_TOLERANCE_SECONDS
+        seen.read_until = seconds if is_possible else None
+        self.last_event_at = max(self.last_event_at or 0.0, min(seconds, now))
 
     def _note_lag(self, seen: _Seen, now: float) -> None:
         if not seen.lag:

@@ -9,19 +9,20 @@ from threading import Event as StopEvent
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.errors import KafkaError
 
 from common.events import known_server
 from common.events.idempotency import IdempotencyKeys
 from common.events.lease import Lease
-from common.events.outbox import Outbox, Row
+from common.events.publish import BATCH_ROWS, EventTooLarge, TopicRefused, Unacknowledged, relay_batch
 from common.kafka import Topics
 from common.kafka_internals import discard_producer
-from common.mysql import PROBE_SECONDS, Conflict, Connection, Database, DatabaseUnavailable, own_errors
+from common.mysql import Conflict, Connection, Database, DatabaseUnavailable, own_errors
 from common.status import Status
 from common.wakeup import WakeupEvent
 
-BATCH_ROWS = 2000
+__all__ = ["BATCH_ROWS", "Relay", "Unacknowledged", "relay_batch"]
+
 # Between the starts of two batches: a millisecond for each row of the first, so that under load a batch carries many
 # rows for the price of one (13 % more transfers a second than with 10 ms), and at rest no row waits.
 SECONDS_PER_ROW, BATCH_SECONDS = 0.001, 0.025
@@ -30,28 +31,12 @@ POLL_INTERVAL_SECONDS = 0.5  # how often the outbox is read when nothing notifie
 # the topics, sent when nothing else is, fails after common.kafka.REQUEST_MS.
 KAFKA_PROBE_SECONDS = 1
 BLOCK_MS = 3_000  # for the first metadata of a topic
-REQUEST_MS, DELIVERY_MS = 3_000, 4_000
-ACK_SECONDS = 4.5  # longer than DELIVERY_MS
+REQUEST_MS, DELIVERY_MS = 3_000, 4_000  # within common.events.publish.ACK_SECONDS
 RETRY_SECONDS = 1
 EXPIRED_AT_ONCE, EXPIRE_SECONDS = 500, 60
 REASON_CHARACTERS = 500
 
 log = logging.getLogger("relay")
-
-
-class Unacknowledged(Exception):
-    """Kafka did not acknowledge every event in time; the producer may still hold some of them."""
-
-
-class EventTooLarge(Unacknowledged):
-    """Kafka refuses an event for its size. The events behind it wait, because their order is promised."""
-
-    def __init__(self, row: Row) -> None:
-        super().__init__(
-            f"the event of outbox row {row.id}, key {row.key}, has {len(row.value.encode())} bytes;"
-            f" topic {row.topic} does not accept it"
-        )
-        self.topic = row.topic
 
 
 @dataclass
@@ -98,13 +83,11 @@ class Relay:
         while not stop.is_set():
             try:
                 self._run_in_turn(stop, connection, topics)
-            except EventTooLarge as error:
-                limit = topics.max_message_bytes(error.topic)
-                self._report(
-                    relay="leader",
-                    kafka="up",
-                    reason=f"{error}: raise its max.message.bytes, which is {limit}; the events behind it wait",
-                )
+            except TopicRefused as error:
+                remedy = "allow this user to write to the topic"
+                if isinstance(error, EventTooLarge):
+                    remedy = f"raise its max.message.bytes, which is {topics.max_message_bytes(error.topic)}"
+                self._report(relay="leader", kafka="up", reason=f"{error}: {remedy}; the events behind it wait")
                 stop.wait(RETRY_SECONDS)
 
     def _run_in_turn(self, stop: StopEvent, connection: Connection, topics: Topics) -> None:
@@ -172,37 +155,6 @@ class Relay:
         self.status.write({**facts, **({"failing": problems[0]} if problems else {}), "problems": problems})
 
 
-def relay_batch(connection: Connection, producer: KafkaProducer, limit: int = BATCH_ROWS) -> int:
-    """Publish the oldest events, at most `limit`, and remove those acknowledged; give how many.
-
-    No transaction is open while Kafka answers. A crash between the two leaves the events to be published again:
-    consumers see them at least once. Raises Unacknowledged, after removing what was acknowledged, when some were not;
-    the producer must then be discarded, or it could send later what the next one sends too.
-    """
-    with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
-        rows = Outbox(cursor).oldest(limit)
-    if not rows:
-        return 0
-    deadline = time.monotonic() + ACK_SECONDS
-    futures = []
-    failure: KafkaError | None = None
-    for row in rows:
-        try:
-            futures.append(_send(producer, row))
-        except KafkaError as error:  # no metadata of the topic, for one; what is in flight is waited for all the same
-            failure = error
-            break
-    acknowledged, unacknowledged = _await(futures, deadline)
-    if acknowledged:
-        with connection.cursor() as cursor:
-            Outbox(cursor).remove([row.id for row in rows[:acknowledged]])
-    if failure := unacknowledged or failure:
-        if isinstance(failure, (MessageSizeTooLargeError, RecordListTooLargeError)):
-            raise EventTooLarge(rows[acknowledged]) from failure
-        raise Unacknowledged(str(failure) or type(failure).__name__) from failure
-    return acknowledged
-
-
 def _producer(options: dict[str, Any]) -> KafkaProducer:
     return KafkaProducer(
         **{**options, "request_timeout_ms": REQUEST_MS},
@@ -213,30 +165,3 @@ def _producer(options: dict[str, Any]) -> KafkaProducer:
         linger_ms=0,
         allow_auto_create_topics=False,
     )
-
-
-def _send(producer: KafkaProducer, row: Row) -> Any:
-    # The id of a row without a sequence: the version that wrote it numbered its events so.
-    sequence = row.id if row.sequence is None else row.sequence
-    headers = [
-        ("sequence", str(sequence).encode("ascii")),
-        ("occurred_at", f"{row.created_at.isoformat(timespec='microseconds')}Z".encode("ascii")),
-    ]
-    if row.event_id:
-        headers.append(("event_id", row.event_id.encode("ascii")))
-    if row.request_id:
-        headers.append(("request_id", row.request_id.encode("utf-8")))
-    return producer.send(row.topic, value=row.value.encode("utf-8"), key=row.key.encode("utf-8"), headers=headers)
-
-
-def _await(futures: Sequence[Any], deadline: float) -> tuple[int, KafkaError | None]:
-    """(how many from the start were acknowledged, the first failure or None), once every future has a result."""
-    acknowledged, failure = 0, None
-    for future in futures:
-        try:
-            future.get(timeout=max(0, deadline - time.monotonic()))
-        except KafkaError as error:
-            failure = failure or error
-        else:
-            acknowledged += failure is None
-    return acknowledged, failure

@@ -2,7 +2,7 @@
 // Below a thousand items each request renews all of them. The page sorts and searches what it holds.
 import {read} from "./service.js";
 import {setText} from "./state.js";
-import {locale, say} from "./texts.js";
+import {locale, translate} from "./texts.js";
 
 const PAGE_SIZE = 1000;
 const MOST = 10_000; // a bound for the memory and the work of the browser
@@ -95,10 +95,10 @@ export class Table {
   #showNote(found, shown) {
     const all = this.list.items.size;
     let note = "";
-    if (!all) note = this.list.complete ? say(this.empty) : "";
-    else if (!found) note = say(this.nothingFound, {text: this.search.value.trim()});
-    else if (all > shown) note = say("count", {shown: shown.toLocaleString(locale), found: found.toLocaleString(locale)});
-    if (this.list.truncated) note += ` ${say("truncated", {most: MOST.toLocaleString(locale)})}`;
+    if (!all) note = this.list.complete ? translate(this.empty) : "";
+    else if (!found) note = translate(this.nothingFound, {text: this.search.value.trim()});
+    else if (all > shown) note = translate("count", {shown: shown.toLocaleString(locale), found: found.toLocaleString(locale)});
+    if (this.list.truncated) note += ` ${translate("truncated", {most: MOST.toLocaleString(locale)})}`;
     setText(document.getElementById("note"), note);
     this.body.parentElement.hidden = !found;
   }

@@ -1,8 +1,8 @@
 // Requests to the service of the page: at most two a second, with the token where one is required.
-import {say} from "./texts.js";
+import {translate} from "./texts.js";
 
 const SPACING_MS = 500;
-const RESPONSE_MS = 4000; // the page says within 5 s that a service does not answer
+const RESPONSE_MS = 4000; // the page shows within 5 s that a service does not answer
 const POLL_MS = 1000;
 
 const login = document.getElementById("login");
@@ -35,7 +35,7 @@ export async function ask(path, {timeout = RESPONSE_MS, headers = {}, ...options
 
 export async function read(path) {
   const response = await ask(path);
-  if (!response.ok) throw new Problem(say("failed", {path: path.split("?")[0], status: response.status}));
+  if (!response.ok) throw new Problem(translate("failed", {path: path.split("?")[0], status: response.status}));
   return body(response);
 }
 
@@ -58,7 +58,7 @@ function visible() {
 }
 
 function tokenProblem(name) {
-  return document.getElementById("token-problem").textContent = say(name);
+  return document.getElementById("token-problem").textContent = translate(name);
 }
 
 login.addEventListener("submit", event => {

@@ -1,6 +1,6 @@
-// The state of the service, as /ready gives it, and the one sentence above the page that says what is wrong.
+// The state of the service, as /ready gives it, and the one sentence above the page about what is wrong.
 import {Problem, Unreachable, ask, body} from "./service.js";
-import {say} from "./texts.js";
+import {translate} from "./texts.js";
 
 const line = document.getElementById("state");
 const problems = {}; // by step: the sentence about its last request, "" after a success
@@ -29,12 +29,12 @@ async function attempt(step, warning, request) {
     await request();
     problems[step] = "";
   } catch (error) {
-    if (error instanceof Unreachable) problems[step] = say("unreachable");
+    if (error instanceof Unreachable) problems[step] = translate("unreachable");
     else if (error instanceof Problem) problems[step] = error.message;
     else throw error;
   }
-  // What the service says of itself explains a list that failed: MySQL is down, for one.
+  // What the service reports of itself explains a list that failed: MySQL is down, for one.
   const explained = facts.mysql === "down" && warning(facts);
   const problem = problems.ready || explained || problems.list || warning(facts);
-  setText(line, problem || say(facts.status === "ready" ? "ready" : "not_ready"), !problem && facts.status === "ready");
+  setText(line, problem || translate(facts.status === "ready" ? "ready" : "not_ready"), !problem && facts.status === "ready");
 }

@@ -1,5 +1,5 @@
-// What a page says, in the language of the browser: Portuguese if it is preferred to English, else English.
-// The sentences that all pages share are here. A page adds its own with addTexts().
+// The sentences of a page, in the language of the browser: Portuguese if it is preferred to English, else English.
+// Those that all pages share are here. A page adds its own with addTexts().
 
 export const texts = {
   en: {
@@ -19,6 +19,7 @@ export const texts = {
     required: "required",
     not_required: "not required",
     unknown: "unknown",
+    docs: "API: description and requests",
   },
   pt: {
     ready: "Pronto",
@@ -37,6 +38,7 @@ export const texts = {
     required: "necessário",
     not_required: "não necessário",
     unknown: "desconhecido",
+    docs: "API: descrição e requisições",
     // Values of /ready. English shows them as the service writes them.
     up: "ativo",
     down: "indisponível",
@@ -54,7 +56,7 @@ export function addTexts(own) {
 }
 
 // The sentence of that name, with its {places} filled.
-export function say(name, values = {}) {
+export function translate(name, values = {}) {
   return texts[language][name].replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
@@ -66,7 +68,7 @@ export function word(value) {
 // Fills each element that names its sentence: <label data-text="search">.
 export function fillTexts() {
   document.documentElement.lang = locale;
-  for (const element of document.querySelectorAll("[data-text]")) element.textContent = say(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = translate(element.dataset.text);
 }
 
 const relative = new Intl.RelativeTimeFormat(locale, {numeric: "auto", style: "narrow"});

@@ -1,90 +1,58 @@
-"""How fast `POST /transactions` stores transfers, with the relay running beside it."""
+"""How fast `POST /transactions` stores transfers while the relay publishes, against the same SQL without a service."""
 
-import json
-import random
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from tests.bench import http_load, system
-from tests.bench.figures import Figure
+from tests.bench import load, sql_loop, system
+from tests.bench.benchmark import Benchmark, Step
+from tests.bench.report import Row, Run
+from tests.bench.workload import Workload
 
-SECONDS = 8
-
-
-def over_100_accounts(runs):
-    system.fill_accounts(1_000)
-    loads, drained = [], []
-    for _ in range(runs):
-        loads.append(_load(100))
-        drained.append(_seconds_to_drain())
-    return [
-        Figure("POST, 8 clients, 100 accounts", "transfers/s", [each.per_second for each in loads], 800),
-        Figure("POST, p99", "ms", [each.percentile_ms(99) for each in loads], 30, at_least=False),
-        Figure("outbox empty after the last POST", "s", drained, 1, at_least=False),
-    ]
+ACCOUNTS, HOT_ACCOUNTS = 1_000, 2
+CONNECTIONS, MORE_CONNECTIONS = 8, 32
 
 
-def over_two_hot_accounts(runs):
-    system.fill_accounts(1_000)
-    loads = [_load(2) for _ in range(runs)]
-    return [
-        Figure("POST, 8 clients, two hot accounts", "transfers/s", [each.per_second for each in loads]),
-        Figure("POST, two hot accounts, p99", "ms", [each.percentile_ms(99) for each in loads]),
-    ]
+@contextmanager
+def _prepared(root: Path) -> Iterator[None]:
+    system.restart(root, "wallet")
+    system.migrate_reference()
+    for database in ("wallet", system.REFERENCE):
+        system.fill_accounts(database, ACCOUNTS)
+    yield
 
 
-def as_the_tables_grow(runs):
-    figures = []
-    for accounts in (1_000, 100_000, 1_000_000):
-        system.fill_accounts(accounts)
-        loads = [_load(accounts) for _ in range(runs)]
-        figures.append(
-            Figure(f"POST, 8 clients, {accounts:,} accounts", "transfers/s", [each.per_second for each in loads])
-        )
-        _seconds_to_drain()
-    return figures
+def _load(name: str, accounts: int, connections: int) -> Callable[[int], Run]:
+    def measure(seconds: int) -> Run:
+        found = load.run(Workload("POST", accounts), [system.WALLET_PORT], connections, seconds)
+        system.wait_until(system.outbox_is_empty)  # the relay of this step must not slow the next one
+        return found.values(name)
+
+    return measure
 
 
-def after_an_outage_with_a_million_rows(runs):
-    system.fill_accounts(1_000)
-    system.local("stop", "kafka")
-    system.fill_outbox(1_000_000)
-    posts = [_load(100) for _ in range(runs)]
-    ready = [
-        http_load.run(system.WALLET_PORT, lambda: http_load.get("/ready"), 1, 2).percentile_ms(50) for _ in range(runs)
-    ]
-    rows = _outbox_rows()
-    system.local("start", "kafka")
-    system.wait_until(lambda: _outbox_rows() < rows)
-    started, rows = time.perf_counter(), _outbox_rows()
-    drain = rows / max(0.001, _seconds_to_drain() or time.perf_counter() - started)
-    return [
-        Figure("POST, 8 clients, a million rows in the outbox", "transfers/s", [each.per_second for each in posts]),
-        Figure("/ready of the wallet, a million rows in the outbox, p50", "ms", ready),
-        Figure("the outbox drains at", "rows/s", [drain]),
-    ]
+def _loop(name: str, accounts: int) -> Callable[[int], Run]:
+    return lambda seconds: {name: sql_loop.run(accounts, seconds)}
 
 
-def _load(accounts):
-    def request():
-        source, target = random.sample(range(accounts), 2)
-        body = {
-            "account_id_from": system.account_id(source),
-            "account_id_to": system.account_id(target),
-            "amount": 0.01,
-        }
-        return http_load.post("/transactions", json.dumps(body))
-
-    load = http_load.run(system.WALLET_PORT, request, connections=8, seconds=SECONDS)
-    if set(load.statuses) != {201}:
-        raise SystemExit(f"not every answer was 201: {dict(load.statuses)}")
-    return load
-
-
-def _seconds_to_drain():
-    started = time.perf_counter()
-    system.wait_until(lambda: not system.execute("wallet", "SELECT id FROM outbox LIMIT 1"))
-    return time.perf_counter() - started
-
-
-def _outbox_rows():
-    return system.execute("wallet", "SELECT COUNT(*) FROM outbox")[0][0]
+TRANSFERS = Benchmark(
+    about="POST with the relay running against a loop of the same SQL in 8 threads of one process",
+    prepare=_prepared,
+    steps=[
+        Step(_load("post", ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
+        Step(_loop("loop", ACCOUNTS), is_product=False, fixed_seconds=0.2),
+        Step(_load("hot_post", HOT_ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
+        Step(_loop("hot_loop", HOT_ACCOUNTS), is_product=False, fixed_seconds=0.2),
+        Step(_load("more_post", ACCOUNTS, MORE_CONNECTIONS), fixed_seconds=0.3),
+    ],
+    rows=[
+        Row("POST, 8 connections", "transfers/s", "post", "loop", "bare SQL loop", at_least=0.6),
+        Row("POST, 8 connections, two accounts", "transfers/s", "hot_post", "hot_loop", "bare SQL loop", at_least=0.6),
+        Row("POST, 32 connections", "transfers/s", "more_post", "post", "8 connections", at_least=1),
+        Row("POST, 8 connections, failed", "responses", "post_failed", at_most=0, every_run=True),
+        Row("POST, two accounts, failed", "responses", "hot_post_failed", at_most=0, every_run=True),
+        Row("POST, 32 connections, failed", "responses", "more_post_failed", at_most=0, every_run=True),
+        Row("POST, 8 connections, p99", "ms", "post_p99"),
+        Row("POST, two accounts, p99", "ms", "hot_post_p99"),
+    ],
+)

@@ -1,6 +1,7 @@
 """The events on Kafka, byte for byte: the golden files are what Wallet writes and what Balances reads.
 
-Those of `TransactionCreated` and `BalanceUpdated` were written by Go's own encoding/json, from the original's structs.
+Those of `TransactionCreated` and `BalanceUpdated` were written by Go's own encoding/json, from the structs of the
+Wallet Core (Go).
 """
 
 import json
@@ -14,7 +15,7 @@ import pytest
 import balances.messages
 import wallet.messages
 from balances.messages import Balance, parse
-from common.events.relay import relay_batch
+from common.events.publish import relay_batch
 from tests.stand_ins import OutboxConnection, Producer
 from wallet.domain import AccountCreated, BalanceAnnounced, BalanceUpdated, TransactionCreated
 from wallet.messages import to_message
@@ -22,6 +23,7 @@ from wallet.messages import to_message
 ANA, BRUNO = "8f4e3d6c-6a53-4b0e-9d0f-3f8f6a7f2f10", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"
 TRANSACTION, CLIENT = "7c9e6679-7425-40de-944b-e07fc1f90ae7", "5f0c2f6a-2c55-4d6c-9e38-0d5ab3f1c9b2"
 EVENT_ID = "0b6ad5c2-0f0e-4f5c-9a51-2f5d6ad1a111"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ODD = 'ã <b>& "quoted" \\ / 😀'
 SEQUENCE, HAPPENED = 1795347740123456, datetime(2026, 11, 22, 11, 42, 20, 123456)
 RECORDED = datetime(2026, 11, 22, 11, 42, 20, 987000)
@@ -66,7 +68,7 @@ def test_wallet_sends_each_event_to_its_topic_under_the_id_of_the_account_it_lea
     assert (message.topic, message.key) == (topic, key)
 
 
-TOLD = {
+READ = {
     "balance_updated": [(ANA, Decimal(900)), (BRUNO, Decimal(1100))],
     "balance_updated_cents": [(ANA, Decimal("899.5")), (BRUNO, Decimal("9999999999999.99"))],
     "balance_updated_escaped": [(ODD, Decimal(0)), (BRUNO, Decimal("0.01"))],
@@ -75,28 +77,28 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize(("name", "told"), TOLD.items(), ids=TOLD)
-def test_balances_reads_the_golden_bytes_as_wallet_sends_them(name, told):
+@pytest.mark.parametrize(("name", "expected"), READ.items(), ids=READ)
+def test_balances_reads_the_golden_bytes_as_wallet_sends_them(name, expected):
     headers = [(key, value.encode("utf-8")) for key, value in json.loads(golden("headers")).items()]
 
     read = parse(SimpleNamespace(value=golden(name), headers=headers, timestamp=RECORDED_MS), lambda: SEQUENCE)
 
     creation = name == "account_created"
-    assert read == tuple(Balance(account, held, SEQUENCE, HAPPENED, creation) for account, held in told)
+    assert read == tuple(Balance(account, amount, SEQUENCE, HAPPENED, creation) for account, amount in expected)
 
 
 @pytest.mark.parametrize("name", ["balance_updated", "balance_updated_cents", "balance_updated_escaped"])
-def test_balances_reads_the_golden_bytes_as_the_original_sends_them_without_key_and_headers(name):
+def test_balances_reads_the_golden_bytes_as_the_wallet_core_sends_them_without_key_and_headers(name):
     record = SimpleNamespace(value=golden(name), key=None, headers=[], timestamp=RECORDED_MS)
 
     read = parse(record, lambda: SEQUENCE)
 
-    assert read == tuple(Balance(account, held, None, RECORDED) for account, held in TOLD[name])
+    assert read == tuple(Balance(account, amount, None, RECORDED) for account, amount in READ[name])
 
 
 def test_wallet_sends_the_golden_headers():
     message = to_message(EVENTS["balance_updated"])
-    connection = OutboxConnection([(1, *message, EVENT_ID, "checkout-1", HAPPENED)])
+    connection = OutboxConnection([(1, *message, EVENT_ID, "checkout-1", HAPPENED, TRACE)])
     producer = Producer()
 
     relay_batch(connection, producer)

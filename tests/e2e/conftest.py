@@ -1,11 +1,18 @@
-"""A running system, reached over HTTP alone: WALLET_URL and BALANCES_URL say where."""
+"""A running system, reached over HTTP alone, at WALLET_URL and BALANCES_URL."""
 
 import os
 
 import pytest
 import requests
 
+from tests.seeds import skip_without_seeds
+
 SECONDS = 10  # for one answer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _seeds():
+    skip_without_seeds()
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def _transfer(session, url, source, target, amount):
 
 
 def _balance(session, url, account_id, sequence):
-    """The account's balance no older than the sequence; a 503 says to ask again."""
+    """The account's balance no older than the sequence; a 503 is retried."""
 
     def read():
         answer = session.get(f"{url}/balances/{account_id}?min_sequence={sequence}", timeout=10)

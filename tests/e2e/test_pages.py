@@ -110,7 +110,7 @@ def test_the_page_of_balances_shows_the_events_and_marks_what_changes(balances):
     _post_transfer(SECOND, FIRST)
 
 
-def test_the_page_of_balances_says_when_its_service_does_not_answer_and_keeps_its_rows(balances):
+def test_the_page_of_balances_shows_when_its_service_does_not_answer_and_keeps_its_rows(balances):
     known = _rows(balances)
     balances.disconnect()
 
@@ -153,7 +153,7 @@ def test_no_other_script_runs_in_a_page_and_no_other_site_may_show_it(window, ur
     assert "style=" not in answer.text
     assert not re.search(r"<script(?! type=\"module\" src=)|<style", answer.text)
     assert not [name for name in answer.headers if name.startswith("Access-Control-")]
-    window.errors.clear()  # the browser says which script it kept out
+    window.errors.clear()  # the browser reports which script it kept out
 
 
 def _opened(window, url):

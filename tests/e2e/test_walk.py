@@ -1,4 +1,4 @@
-"""The whole road on a running system: what is posted to the wallet shows in Balances.
+"""The pipeline of a running system, end to end: what is posted to Wallet shows in Balances.
 
 It disturbs nothing: its client and accounts are its own, and the 1.00 that it works with goes back in the end.
 """
@@ -56,7 +56,7 @@ def transfer(wallet, source, target, amount, **options):
 
 
 def shown(balances, account_id):
-    """The balance that Balances tells, or None."""
+    """The balance that Balances shows, or None."""
     return balances("GET", f"/balances/{account_id}").json().get("balance")
 
 
@@ -107,7 +107,7 @@ def test_a_refusal_is_a_problem_document(wallet, path, body, status):
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_an_account_that_nothing_was_heard_of_is_not_found(balances):
+def test_an_account_that_no_event_has_named_is_not_found(balances):
     answer = balances("GET", f"/balances/{uuid4()}")
 
     assert answer.status_code == 404
@@ -124,7 +124,7 @@ def test_a_transfer_sent_twice_under_one_key_is_done_once(wallet, balances, ana,
     assert wallet("GET", f"/accounts/{bruno}").json()["balance"] == 0.25
 
 
-def test_what_was_made_is_found_where_its_location_says(wallet, client_id, ana, bruno):
+def test_what_was_created_is_found_at_its_location(wallet, client_id, ana, bruno):
     answer = transfer(wallet, ana, bruno, 0.05)
 
     transaction = wallet("GET", answer.headers["Location"]).json()

@@ -47,7 +47,7 @@ class Repeater:
                             producer.send(record.topic, record.value, record.key, record.headers, record.partition)
                             self.copies += 1
                 except KafkaError:
-                    self._stop.wait(0.5)  # the broker is away
+                    self._stop.wait(0.5)  # the broker is unavailable
         finally:
             producer.close(timeout=5)
             consumer.close(timeout_ms=2000)

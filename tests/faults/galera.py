@@ -18,9 +18,11 @@ from tests.faults.system import ROOT
 from tests.faults.waiting import wait_until
 
 NODES = 3
-START_SECONDS = 60
+START_SECONDS = 90
 FETCH_SECONDS = 120
 PACKAGES = ("galera-4", "mariadb-server")  # the second for wsrep_sst_rsync alone; a daemon is not wanted
+# A copy of wsrep_sst_rsync. MariaDB prefers the script of an installed server to one of the same name in PATH.
+_METHOD = "rsync_loopback"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wallet-balances" / "galera"
 ORDER = ("wallet", "wallet-2", "balances", "balances-2")  # each begins its list of hosts with another node
 
@@ -31,8 +33,9 @@ def missing() -> str | None:
         return f"{_server()} is not MariaDB"
     if not shutil.which("rsync"):
         return "rsync is not installed: a node that joins copies the data with it"
-    if not _CACHE.is_dir():
-        return _fetch()
+    if not _CACHE.is_dir() and (reason := _fetch()):
+        return reason
+    _write_method()
     return None
 
 
@@ -49,13 +52,18 @@ def _fetch() -> str | None:
                 return f"Galera cannot be fetched from Debian: {error}"
             if done.returncode:
                 return f"Galera cannot be fetched from Debian: {done.stderr.strip()[-200:]}"
-        # Its rsync listens on loopback alone, and stays the user that it is: as nobody it could not write.
-        script = Path(folder, "unpacked/usr/bin/wsrep_sst_rsync")
-        settings = "use chroot = no\naddress = 127.0.0.1\nuid = $(id -un)\ngid = $(id -gn)"
-        script.write_text(script.read_text().replace("use chroot = no", settings))
         _CACHE.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(f"{folder}/unpacked", _CACHE)
     return None
+
+
+def _write_method() -> None:
+    """A script whose rsync listens only on loopback and keeps its user: as `nobody` it could not write."""
+    settings = "use chroot = no\naddress = 127.0.0.1\nuid = $(id -un)\ngid = $(id -gn)"
+    text = (_CACHE / "usr/bin/wsrep_sst_rsync").read_text()
+    script = _CACHE / f"usr/bin/wsrep_sst_{_METHOD}"
+    script.write_text(text if "uid = $(id -un)" in text else text.replace("use chroot = no", settings))
+    script.chmod(0o755)
 
 
 @dataclass
@@ -182,7 +190,7 @@ class Galera:
             ),
             *(f"--wsrep-cluster-address=gcomm://{others}", f"--wsrep-node-name=node-{node.number}"),
             *("--wsrep-node-address=127.0.0.1", f"--wsrep-node-incoming-address=127.0.0.1:{node.port}"),
-            *("--wsrep-sst-method=rsync", f"--wsrep-sst-receive-address=127.0.0.1:{node.port + 3}"),
+            *(f"--wsrep-sst-method={_METHOD}", f"--wsrep-sst-receive-address=127.0.0.1:{node.port + 3}"),
             "--wsrep-provider-options=" + ";".join(f"{name}={value}" for name, value in provider.items()),
         ]
 

@@ -14,20 +14,20 @@ from tests.faults.root import run_as_root
 
 TERMINATED = (143, -15)  # an entrypoint that was still migrating, or a program that was just being loaded
 LOAD_SECONDS, LAST_SECONDS, RESTORE_SECONDS = 12, 0.5, 60
-# What a cut waits for: the words, whether the other side still hears them, the road.
+# What a cut waits for: the bytes, whether the other side still receives them, the connection.
 MOMENTS = {
-    "transfer-commit-unheard": (COMMIT_BEHIND, False, "wallet-mysql"),
+    "transfer-commit-lost": (COMMIT_BEHIND, False, "wallet-mysql"),
     "transfer-commit-unanswered": (COMMIT_BEHIND, True, "wallet-mysql"),
     "inside-a-transfer": (b"FROM accounts FORCE INDEX", True, "wallet-mysql"),
-    "removal-unheard": (b"DELETE outbox FROM", False, "wallet-mysql"),
+    "removal-lost": (b"DELETE outbox FROM", False, "wallet-mysql"),
     "removal-unanswered": (b"DELETE outbox FROM", True, "wallet-mysql"),
-    "batch-commit-unheard": (COMMIT, False, "balances-mysql"),
+    "batch-commit-lost": (COMMIT, False, "balances-mysql"),
     "batch-commit-unanswered": (COMMIT, True, "balances-mysql"),
     "inside-a-batch": (b"INSERT INTO balances", True, "balances-mysql"),
-    "events-unheard": (b"BalanceUpdated", False, "kafka"),
+    "events-lost": (b"BalanceUpdated", False, "kafka"),
     "events-unanswered": (b"BalanceUpdated", True, "kafka"),
 }
-ROADS = ("wallet-mysql", "balances-mysql", "kafka")
+LINKS = ("wallet-mysql", "balances-mysql", "kafka")
 
 
 class Fault(NamedTuple):
@@ -51,6 +51,9 @@ class Plan(NamedTuple):
     @property
     def cast(self):
         return [name(kind, each) for kind, number in self._numbers() for each in range(number)]
+
+    def without(self, kind):
+        return self._replace(faults=[fault for fault in self.faults if fault.kind != kind])
 
     def _numbers(self):
         return ("wallet", self.wallets), ("balances", self.balances)
@@ -76,9 +79,9 @@ def drawn(seed):
                 at, kind, rng.choice(processes), round(rng.choice((0.5, 3, 8, 13)) * rng.uniform(0.8, 1.2), 1)
             )
         elif kind == "hang":
-            fault = Fault(at, kind, rng.choice(ROADS), round(rng.choice((1, 4, 12)) * rng.uniform(0.8, 1.2), 1))
+            fault = Fault(at, kind, rng.choice(LINKS), round(rng.choice((1, 4, 12)) * rng.uniform(0.8, 1.2), 1))
         elif kind == "cut":
-            fault = Fault(at, kind, rng.choice(ROADS))
+            fault = Fault(at, kind, rng.choice(LINKS))
         elif kind == "cut-at":
             fault = Fault(at, kind, rng.choice(list(MOMENTS)), round(rng.uniform(0, 3), 1))
         elif kind == "read-only":
@@ -87,7 +90,7 @@ def drawn(seed):
             fault = Fault(at, kind, "balances", round(rng.uniform(0.5, 3), 1))
         plan.faults.append(fault)
     # The last one so late that hardly an event follows which would cover what it lost.
-    moments = [moment for moment, (_, _, road) in MOMENTS.items() if road == "balances-mysql"]
+    moments = [moment for moment, (_, _, link) in MOMENTS.items() if link == "balances-mysql"]
     late = [Fault(LOAD_SECONDS - LAST_SECONDS, "cut-at", moment, LAST_SECONDS) for moment in moments]
     late.append(Fault(LOAD_SECONDS - 2 * LAST_SECONDS, "restore", "balances", 2 * LAST_SECONDS))
     plan.faults.append(rng.choice(late))
@@ -121,7 +124,7 @@ def carry_out(plan, system, load):
             elif fault.kind == "restore":
                 _restore(system, load, fault)
             else:
-                _to_road(system, fault)
+                _to_link(system, fault)
         except Exception as error:
             failures.append(error)
 
@@ -146,14 +149,14 @@ def _to_process(system, fault):
         system.start(fault.target)
 
 
-def _to_road(system, fault):
+def _to_link(system, fault):
     if fault.kind == "cut-at":
-        words, delivered, road = MOMENTS[fault.target]
+        words, delivered, link = MOMENTS[fault.target]
         until = time.monotonic() + fault.seconds
-        system.proxies[road].cut_at(words, delivered)
+        system.proxies[link].cut_at(words, delivered)
         while (left := until - time.monotonic()) > 0:  # and again at each such moment
-            if system.proxies[road].sprung(left):
-                system.proxies[road].cut_at(words, delivered)
+            if system.proxies[link].sprung(left):
+                system.proxies[link].cut_at(words, delivered)
     elif fault.kind == "cut":
         system.proxies[fault.target].cut()
     else:
@@ -164,22 +167,22 @@ def _to_road(system, fault):
 
 def _switch_to_read_only(system, fault):
     """As before a switch of servers. The setting does not survive a restart of the server."""
-    _until_mysql_lets(lambda: run_as_root(system.folder / "mysql", "mysql.sock", "SET GLOBAL read_only = 1"))
+    _retried(lambda: run_as_root(system.folder / "mysql", "mysql.sock", "SET GLOBAL read_only = 1"))
     time.sleep(fault.seconds)
-    _until_mysql_lets(lambda: run_as_root(system.folder / "mysql", "mysql.sock", "SET GLOBAL read_only = 0"))
+    _retried(lambda: run_as_root(system.folder / "mysql", "mysql.sock", "SET GLOBAL read_only = 0"))
 
 
 def _restore(system, load, fault):
     """Put the read model back to what it was `seconds` ago, as one who restores a backup does."""
-    backup = _until_mysql_lets(lambda: back_up_balances(system))
+    backup = _retried(lambda: back_up_balances(system))
     time.sleep(fault.seconds)
     load.epoch += 1
-    _until_mysql_lets(lambda: restore_balances(system, backup))
+    _retried(lambda: restore_balances(system, backup))
     load.epoch += 1
 
 
-def _until_mysql_lets(work):
-    """The result of the work, tried again while MySQL is away, hangs or has another transaction in the way."""
+def _retried(work):
+    """The result of the work, retried while MySQL is unavailable or another transaction is in the way."""
     deadline = time.monotonic() + RESTORE_SECONDS
     while True:
         try:

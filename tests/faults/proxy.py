@@ -1,4 +1,4 @@
-"""A port in front of another: what passes through it can be cut, at a chosen moment too, held up, and let go again."""
+"""A port in front of another: what passes can be cut, at a chosen moment too, held up and released."""
 
 import asyncio
 import threading
@@ -29,12 +29,12 @@ class Proxy:
     def cut_at(self, words, delivered):
         """Cut the first connection on which a client sends these bytes.
 
-        Either before the other side hears them, or (`delivered`) after it did and before its answer comes through.
+        Either before the other side receives them, or (`delivered`) after it did and before its response passes.
         """
         self._set_trap(words, delivered, _Connection.cut)
 
     def hang_at(self, words):
-        """Hang as soon as a client's words were delivered and before their answer comes through."""
+        """Hang as soon as a client's bytes were delivered and before the response to them passes."""
         self._set_trap(words, True, lambda _: self._flowing.clear())
 
     def sprung(self, seconds):
@@ -92,7 +92,7 @@ class Proxy:
                     await self._flowing.wait()
                 writer.write(data)
                 await writer.drain()
-            await self._flowing.wait()  # a goodbye is held up like anything else
+            await self._flowing.wait()  # the end of a connection is held up as well
 
     def _spring(self, happens, connection):
         happens(connection)

@@ -1,20 +1,22 @@
 """A primary and its replica, with GTIDs. The replica can be made to lag, and be promoted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.database_server import DatabaseServer, MariaDB, MySQL
+from tests.database_server import DatabaseServer, LocalServer, MySQLContainer, is_mariadb
 from tests.faults.waiting import wait_until
 
 CATCH_UP_SECONDS = 30
+_OPTIONS = ("--default-time-zone=+00:00", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin")
 
 
 class Dialect(NamedTuple):
     """The statements of a kind of server."""
 
-    server: type[MariaDB] | type[MySQL]
+    server: Callable[[Path, int, int], DatabaseServer]  # of a folder, a server id, a port
+    missing: Callable[[], str | None]  # why no such server can be started here
     create_user: str
     forget_history: tuple[str, ...]  # so that both begin with the same, empty set of transactions
     follow: str
@@ -25,8 +27,24 @@ class Dialect(NamedTuple):
     await_executed: str  # 0 once the replica has it too
 
 
+def _mariadb(folder: Path, number: int, port: int) -> DatabaseServer:
+    return LocalServer(
+        folder, (*_OPTIONS, f"--server-id={number}", "--log-bin=binlog", "--binlog-format=ROW"), (), port
+    )
+
+
+def _mysql(folder: Path, number: int, port: int) -> DatabaseServer:
+    gtids = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON")
+    return MySQLContainer(folder, (*_OPTIONS, f"--server-id={number}", *gtids), port)
+
+
+def _no_mariadb() -> str | None:
+    return None if is_mariadb() else "MYSQLD does not name a MariaDB server"
+
+
 MARIADB = Dialect(
-    server=MariaDB,
+    server=_mariadb,
+    missing=_no_mariadb,
     create_user="CREATE USER 'replica'@'127.0.0.1' IDENTIFIED BY 'replica'",
     forget_history=("RESET MASTER", "SET GLOBAL gtid_slave_pos = ''"),
     follow="CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {port}, MASTER_USER = 'replica',"
@@ -38,7 +56,8 @@ MARIADB = Dialect(
     await_executed="SELECT MASTER_GTID_WAIT('{executed}', 1)",
 )
 MYSQL = Dialect(
-    server=MySQL,
+    server=_mysql,
+    missing=MySQLContainer.missing,
     create_user="CREATE USER 'replica'@'127.0.0.1' IDENTIFIED BY 'replica'",
     forget_history=("RESET BINARY LOGS AND GTIDS",),
     follow="CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port}, SOURCE_USER = 'replica',"
@@ -58,8 +77,8 @@ class Pair:
 
     def __init__(self, dialect: Dialect, folder: Path, first_port: int) -> None:
         self._dialect = dialect
-        self.primary: DatabaseServer = dialect.server(folder, 1, first_port)
-        self.replica: DatabaseServer = dialect.server(folder, 2, first_port + 1)
+        self.primary: DatabaseServer = dialect.server(folder / "primary", 1, first_port)
+        self.replica: DatabaseServer = dialect.server(folder / "replica", 2, first_port + 1)
         self._serving = self.primary
 
     def hosts(self, service: str) -> str:
@@ -75,22 +94,22 @@ class Pair:
         dialect = self._dialect
         for server in (self.primary, self.replica):
             server.start()
-            server.run(
+            server.execute(
                 dialect.create_user, "GRANT REPLICATION SLAVE ON *.* TO 'replica'@'127.0.0.1'", *dialect.forget_history
             )
-        self.replica.run(dialect.follow.format(port=self.primary.port), dialect.start, "SET GLOBAL read_only = 1")
+        self.replica.execute(dialect.follow.format(port=self.primary.port), dialect.start, "SET GLOBAL read_only = 1")
 
     def let_the_replica_lag(self) -> None:
         """From now on it learns of no further transaction."""
-        ((executed,),) = self.primary.run(self._dialect.executed)
+        ((executed,),) = self.primary.execute(self._dialect.executed)
         caught_up = self._dialect.await_executed.format(executed=executed.replace("\n", ""))
-        wait_until(lambda: self.replica.run(caught_up) == ((0,),), "the replica to catch up", CATCH_UP_SECONDS)
-        self.replica.run(self._dialect.stop)
+        wait_until(lambda: self.replica.execute(caught_up) == ((0,),), "the replica to catch up", CATCH_UP_SECONDS)
+        self.replica.execute(self._dialect.stop)
 
     def promote(self) -> None:
         """Kill the primary and let the replica take its place, without what it has not learned."""
         self.primary.kill()
-        self.replica.run(self._dialect.stop, self._dialect.forget_primary, "SET GLOBAL read_only = 0")
+        self.replica.execute(self._dialect.stop, self._dialect.forget_primary, "SET GLOBAL read_only = 0")
         self._serving = self.replica
 
     def close(self) -> None:

@@ -7,6 +7,13 @@ from typing import Any
 
 import pymysql
 
+from tests.database_server import is_mariadb
+
+
+def missing() -> str | None:
+    """Why root cannot log in to the server of ./local.sh, or None."""
+    return None if is_mariadb() else "MYSQLD names MySQL, whose root has a random password"
+
 
 def run_as_root(data: Path, socket: str, *statements: str) -> tuple[Any, ...]:
     """Run the statements; give the rows of the last one. `data` is the server's data folder."""

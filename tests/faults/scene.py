@@ -31,7 +31,7 @@ Stage = tuple[System, list[str], Verdict]
 def stage(servers: Servers | None = None, **environment: str) -> Iterator[Stage]:
     """(system, accounts, verdict): a system taken over from ./local.sh, warm, with accounts that hold money.
 
-    `servers` are other database servers than its own; `environment` is what its services get besides the usual.
+    `servers` are other database servers than its own; `environment` is what its services get in addition.
     """
     system = System(environment, servers)
     try:

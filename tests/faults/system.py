@@ -30,7 +30,7 @@ OUTSIDE = ("mysql", "kafka")  # the processes that ./local.sh keeps
 
 
 class System:
-    """`environment` is what the services get besides the usual; `servers` are other database servers than the one of
+    """`environment` is what the services get in addition; `servers` are other database servers than the one of
     ./local.sh."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, servers: Servers | None = None) -> None:

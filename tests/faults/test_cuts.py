@@ -1,4 +1,4 @@
-"""A connection cut at the worst moments, and processes killed under load: the same final state."""
+"""A connection cut at the worst moments, and processes killed under load: nothing is lost or counted twice."""
 
 import time
 
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.timeout(120, func_only=True)
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_connection_cut_at_this_moment_loses_and_doubles_nothing(scene, moment):
-    words, delivered, road = MOMENTS[moment]
+    words, delivered, link = MOMENTS[moment]
     scene.load()
 
     for _ in range(5):
-        scene.system.proxies[road].cut_at(words, delivered)
-        assert scene.system.proxies[road].sprung(seconds=10)
+        scene.system.proxies[link].cut_at(words, delivered)
+        assert scene.system.proxies[link].sprung(seconds=10)
 
     print(f"\n{moment}: work went on {scene.through(limit=BACK_SECONDS):.1f} s after the fifth cut")
 

@@ -11,6 +11,7 @@ from tests.faults import galera
 from tests.faults import scene as scenes
 from tests.faults.clients import NO_RESPONSE, Load
 from tests.faults.galera import Galera
+from tests.faults.pairs import check_pairs
 from tests.faults.scene import Scene, Stage
 from tests.faults.system import System
 
@@ -34,6 +35,11 @@ def cluster(system_to_break: None, tmp_path_factory: pytest.TempPathFactory) -> 
 def stage(cluster: Galera) -> Iterator[Stage]:
     with scenes.stage(cluster) as stage:
         yield stage
+
+
+def test_a_transaction_that_another_node_rolls_back_is_committed_completely_or_not_at_all(cluster: Galera) -> None:
+    """Without a packet for each statement, MariaDB continues a packet whose transaction it rolled back."""
+    check_pairs([node.port for node in cluster.nodes[:2]])
 
 
 def test_transfers_on_all_nodes_are_never_refused_and_one_relay_is_the_leader(
@@ -83,7 +89,7 @@ def hot_load(scene: Scene) -> Load:
 
 
 class Leaders:
-    """What the relays of both wallets say of themselves, asked again and again until `stop`."""
+    """What the relays of both wallets report, sampled until `stop`."""
 
     def __init__(self, system: System) -> None:
         self._system, self._stop = system, threading.Event()

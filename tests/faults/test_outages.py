@@ -1,4 +1,4 @@
-"""Kafka and MySQL away and back: nothing is parked, nothing blocks, nothing spins, and work goes on by itself."""
+"""Outages of Kafka and MySQL: nothing is parked, blocks or spins, and both services resume without help."""
 
 import time
 
@@ -10,7 +10,7 @@ from tests.faults.system import wait_until
 
 BACK_SECONDS = 5
 HUNG_SECONDS = 25  # longer than every time-out of the services
-AWAY_SECONDS = 12
+OUTAGE_SECONDS = 12
 REPORT_SECONDS = 5
 BUSY = 0.5  # of a core: more, while there is nothing to do, is a spin
 
@@ -25,19 +25,19 @@ def test_services_that_start_before_it_wait_and_then_work(scene, other):
 
     system.start("wallet")
     system.start("balances")
-    time.sleep(AWAY_SECONDS)
+    time.sleep(OUTAGE_SECONDS)
     system.start(other)
 
-    report(f"{other} away at the start", scene.through(limit=BACK_SECONDS))
+    report(f"{other} unavailable at the start", scene.through(limit=BACK_SECONDS))
 
 
 @pytest.mark.parametrize("other", ["kafka", "mysql"])
 def test_work_goes_on_after_it_was_killed_and_started_again(scene, other):
     scene.system.kill(other)
-    busy = busy_for(scene.system, AWAY_SECONDS)
+    busy = busy_for(scene.system, OUTAGE_SECONDS)
     scene.system.start(other)
 
-    report(f"{other} away for {AWAY_SECONDS} s", scene.through(limit=BACK_SECONDS), busy)
+    report(f"{other} unavailable for {OUTAGE_SECONDS} s", scene.through(limit=BACK_SECONDS), busy)
     assert max(busy.values()) < BUSY
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_lost_when_it_hangs_under_load(scene, other):
     report(f"{other} hung for {HUNG_SECONDS} s under load", scene.through(limit=BACK_SECONDS))
 
 
-def test_without_kafka_transfers_are_stored_and_balances_are_told(scene):
+def test_without_kafka_transfers_are_stored_and_balances_are_served(scene):
     scene.system.kill("kafka")
 
     answers = [scene.transfer() for _ in range(20)]
@@ -92,7 +92,7 @@ def test_without_kafka_transfers_are_stored_and_balances_are_told(scene):
     assert scene.system.ready("wallet")[0] == 200
 
 
-def test_without_mysql_both_answer_503_and_say_when_to_come_back(scene):
+def test_without_mysql_both_services_answer_503_with_retry_after(scene):
     scene.system.kill("mysql")
 
     answers = [

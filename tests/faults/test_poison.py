@@ -1,4 +1,4 @@
-"""A whole poll of messages that nobody can read is parked, and what stands between them is applied."""
+"""Records that cannot be read are parked, up to a complete poll of them, and the records between them are applied."""
 
 import os
 from contextlib import closing
@@ -21,7 +21,7 @@ GARBAGE = [
 
 
 @pytest.mark.timeout(120, func_only=True)
-def test_5000_unreadable_messages_are_parked_and_hold_up_nobody(scene):
+def test_5000_unreadable_records_are_parked_and_delay_no_other(scene):
     scene.load(copies=False)
 
     with closing(KafkaProducer(bootstrap_servers=scene.system.bootstrap_servers, api_version=(3, 9))) as producer:
@@ -30,7 +30,7 @@ def test_5000_unreadable_messages_are_parked_and_hold_up_nobody(scene):
             producer.send("balances", value, b"poison", headers)
         producer.flush(timeout=60)
 
-    print(f"\na transfer behind {RECORDS} unreadable messages was told after {scene.through():.1f} s")
+    print(f"\na transfer behind {RECORDS} unreadable records was read after {scene.through():.1f} s")
     await_quiet(scene.system)
     assert scene.system.rows("balances", "SELECT COUNT(*) FROM dead_letters WHERE state = 'parked'") == ((RECORDS,),)
     scene.system.rows("balances", "DELETE FROM dead_letters")

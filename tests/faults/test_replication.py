@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(240, func_only=True)
 def servers(
     request: pytest.FixtureRequest, system_to_break: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
-    if reason := request.param.server.missing():
+    if reason := request.param.missing():
         pytest.skip(reason)
     with replication.pair(request.param, tmp_path_factory.mktemp("pair"), System().database_port + 4) as pair:
         yield pair
@@ -38,9 +38,9 @@ def stage(servers: Pair) -> Iterator[Stage]:
 def test_services_go_on_after_the_primary_was_read_only_for_a_while(scene: Scene, servers: Pair) -> None:
     scene.load(copies=False)
 
-    servers.primary.run("SET GLOBAL read_only = 1")
+    servers.primary.execute("SET GLOBAL read_only = 1")
     time.sleep(3)
-    servers.primary.run("SET GLOBAL read_only = 0")
+    servers.primary.execute("SET GLOBAL read_only = 0")
 
     print(f"\nread-only for 3 s: work went on {scene.through(limit=BACK_SECONDS):.1f} s after it")
 

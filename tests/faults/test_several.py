@@ -1,4 +1,4 @@
-"""Several of each: who leads when one dies or hangs, and what a zombie may still do."""
+"""Several instances of each service: the next leader when one dies or hangs, and what a zombie may still do."""
 
 import time
 
@@ -8,7 +8,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.system import PARTITIONS
 from tests.faults.waiting import wait_until
 
-LEAD_SECONDS = 12  # until another wallet relays
+ELECTION_SECONDS = 12  # until another wallet relays
 TAKE_OVER_SECONDS = 8  # until other members read a dead one's partitions
 ASLEEP_SECONDS = 15  # longer than the group keeps a silent member, and than MySQL keeps a silent session
 
@@ -19,59 +19,59 @@ BALANCES = ("balances", "balances-2", "balances-3")
 
 
 @pytest.mark.parametrize("end", ["kill", "pause"])
-def test_another_wallet_leads_when_the_leader_is_gone(scene, end):
+def test_another_wallet_becomes_the_leader_when_the_leader_is_gone(scene, end):
     system = scene.system
     system.cast([*WALLETS, "balances"])
-    leader, other = leading(system)
+    leader, other = roles(system)
     scene.load(WALLETS)
 
     getattr(system, end)(leader)
-    took = scene.through(wallet=other, limit=LEAD_SECONDS)
+    took = scene.through(wallet=other, limit=ELECTION_SECONDS)
 
-    print(f"\n{end} of the leading wallet: the other's transfers were told after {took:.1f} s")
-    if end == "pause":  # the old leader wakes with rows in its hands that the other has sent long since
+    print(f"\n{end} of the leader: the other wallet's transfers were read after {took:.1f} s")
+    if end == "pause":  # the old leader wakes with rows that the other has published meanwhile
         time.sleep(ASLEEP_SECONDS)
         system.resume(leader)
-        wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to step back", 15)
+        wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to be on standby", 15)
 
 
-def test_an_old_leader_that_wakes_with_events_in_its_hands_does_no_harm(scene):
+def test_an_old_leader_that_wakes_with_unsent_events_does_no_harm(scene):
     system = scene.system
     system.cast([*WALLETS, "balances"])
-    leader, other = leading(system)
+    leader, other = roles(system)
     scene.load(WALLETS)
 
     system.proxies["kafka"].hang_at(b"BalanceUpdated")
     assert system.proxies["kafka"].sprung(10)
     system.pause(leader)
     system.proxies["kafka"].let_go()
-    took = scene.through(wallet=other, limit=LEAD_SECONDS)
+    took = scene.through(wallet=other, limit=ELECTION_SECONDS)
     system.resume(leader)
 
-    print(f"\nthe leading wallet hung while it sent: the other's transfers were told after {took:.1f} s")
-    wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to step back", 15)
+    print(f"\nthe leader hung while it published: the other wallet's transfers were read after {took:.1f} s")
+    wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to be on standby", 15)
 
 
 def test_accounts_that_a_hung_wallet_holds_are_free_again(scene):
     system = scene.system
     system.cast([*WALLETS, "balances"])
-    road = Proxy(system.database_port)
+    link = Proxy(system.database_port)
     system.stop("wallet-2")
-    system.start("wallet-2", DATABASE_URL=f"mysql://wallet:wallet@127.0.0.1:{road.port}/wallet")
+    system.start("wallet-2", DATABASE_URL=f"mysql://wallet:wallet@127.0.0.1:{link.port}/wallet")
     system.await_ready("wallet-2")
 
-    road.hang_at(b"FROM accounts FORCE INDEX")
+    link.hang_at(b"FROM accounts FORCE INDEX")
     scene.transfer_in_the_background("wallet-2")
-    assert road.sprung(10)
+    assert link.sprung(10)
     system.pause("wallet-2")
-    road.let_go()
+    link.let_go()
     started = time.monotonic()
-    wait_until(lambda: (answer := scene.transfer()) is not None and answer.status_code == 201, "it", LEAD_SECONDS)
+    wait_until(lambda: (answer := scene.transfer()) is not None and answer.status_code == 201, "it", ELECTION_SECONDS)
 
     print(f"\na hung wallet's accounts were free after {time.monotonic() - started:.1f} s")
 
 
-def test_members_that_join_and_leave_hold_up_nobody(scene):
+def test_members_that_join_and_leave_delay_no_event(scene):
     system = scene.system
     scene.load(balances=BALANCES)
 
@@ -105,15 +105,15 @@ def test_other_members_take_over_the_partitions_of_one_that_is_gone(scene, end):
 def test_partitions_that_a_zombie_holds_in_a_transaction_are_taken_over(scene):
     system = scene.system
     system.cast(["wallet", "balances"])
-    road = Proxy(system.database_port)
-    system.start("balances-2", DATABASE_URL=f"mysql://balances:balances@127.0.0.1:{road.port}/balances")
+    link = Proxy(system.database_port)
+    system.start("balances-2", DATABASE_URL=f"mysql://balances:balances@127.0.0.1:{link.port}/balances")
     system.await_ready("balances-2")
     scene.load(balances=BALANCES[:2])
 
-    road.hang_at(b"INSERT INTO balances")
-    assert road.sprung(10)
+    link.hang_at(b"INSERT INTO balances")
+    assert link.sprung(10)
     system.pause("balances-2")
-    road.let_go()
+    link.let_go()
     took = scene.through(limit=TAKE_OVER_SECONDS)
 
     print(f"\none of two balances hung in the middle of a batch: its partitions were read again after {took:.1f} s")
@@ -122,7 +122,7 @@ def test_partitions_that_a_zombie_holds_in_a_transaction_are_taken_over(scene):
     print(f"the zombie woke: {scene.through(limit=TAKE_OVER_SECONDS):.1f} s")
 
 
-def leading(system):
+def roles(system):
     """(the wallet that relays, the one that does not)"""
     wait_until(lambda: "leader" in relays(system), "a leader", 15)
     return sorted(WALLETS, key=lambda name: system.ready(name)[1]["relay"] != "leader")

@@ -42,7 +42,7 @@ class Brokers:
         common = (ROOT / "docker" / "kafka-local.properties").read_text()
         for number, port in enumerate(self._ports, start=1):
             own = SETTINGS.format(number=number, port=port, controller=port + 1, voters=voters, folder=self._folder)
-            self._settings(number).write_text(common + own)  # of a name that stands twice, the last counts
+            self._settings(number).write_text(common + own)  # the last value of a repeated name counts
             self._run("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._settings(number))).wait(60)
 
     def start(self, number):
@@ -59,14 +59,14 @@ class Brokers:
 
     def leader_of(self, topic, partition):
         with closing(KafkaAdminClient(bootstrap_servers=self.servers, api_version=(3, 9))) as admin:
-            (told,) = admin.describe_topics([topic])
-        return next(each["leader_id"] for each in told["partitions"] if each["partition_index"] == partition)
+            (topic_data,) = admin.describe_topics([topic])
+        return next(each["leader_id"] for each in topic_data["partitions"] if each["partition_index"] == partition)
 
     def insync(self, topic):
         """The least number of copies that are up to date, over the topic's partitions."""
         with closing(KafkaAdminClient(bootstrap_servers=self.servers, api_version=(3, 9))) as admin:
-            (told,) = admin.describe_topics([topic])
-        return min(len(each["isr_nodes"]) for each in told["partitions"])
+            (topic_data,) = admin.describe_topics([topic])
+        return min(len(each["isr_nodes"]) for each in topic_data["partitions"])
 
     def close(self):
         for number in list(self._processes):
@@ -115,7 +115,7 @@ def test_nothing_is_lost_when_the_leader_of_a_partition_is_killed(scene, brokers
         leader = brokers.leader_of("balances", 0)
         brokers.kill(leader)
         took = scene.through(limit=BACK_SECONDS)
-        print(f"\nbroker {leader}, a leader, killed: all partitions were told again after {took:.1f} s")
+        print(f"\nbroker {leader}, a leader, killed: all partitions were consumed again after {took:.1f} s")
         brokers.start(leader)
         wait_until(lambda: brokers.insync("balances") == 3, "three copies of each record", 60)
         time.sleep(2)

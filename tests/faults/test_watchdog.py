@@ -27,7 +27,7 @@ run(lambda first: (app, [relay]), "127.0.0.1", {port})
 
 
 @pytest.mark.timeout(120, func_only=True)
-def test_a_stuck_worker_is_told_by_ready_and_then_ends_the_process():
+def test_a_stuck_worker_is_in_ready_and_then_ends_the_process():
     system = System()
     port = system.port("wallet-9")
     started = time.monotonic()
@@ -40,13 +40,13 @@ def test_a_stuck_worker_is_told_by_ready_and_then_ends_the_process():
     )
     ready = f"http://127.0.0.1:{port}/ready"
     wait_until(lambda: requests.get(ready, timeout=5).status_code == 200, "the start", 20, requests.RequestException)
-    wait_until(lambda: requests.get(ready, timeout=5).status_code == 503, "/ready to tell", 40)
-    told = requests.get(ready, timeout=5).json()
-    told_after = time.monotonic() - started
+    wait_until(lambda: requests.get(ready, timeout=5).status_code == 503, "/ready to report it", 40)
+    facts = requests.get(ready, timeout=5).json()
+    reported_after = time.monotonic() - started
     code = process.wait(timeout=60)
 
     ended_after = time.monotonic() - started
 
-    print(f"\na stuck relay: /ready told after {told_after:.0f} s, the process ended after {ended_after:.0f} s")
-    assert told["relay"] == "stuck"
+    print(f"\na stuck relay: in /ready after {reported_after:.0f} s, the process ended after {ended_after:.0f} s")
+    assert facts["relay"] == "stuck"
     assert code == 1

@@ -1,4 +1,4 @@
-"""Asking a real server which index a statement would use, whoever holds that statement."""
+"""Ask a real server which index a statement would use, whichever module holds that statement."""
 
 
 class Explained:
@@ -9,8 +9,8 @@ class Explained:
 
     def execute(self, statement, parameters=()):
         self._cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {statement}", parameters)
-        key = [column[0] for column in self._cursor.description].index("key")
-        self.indexes |= {row[key] for row in self._cursor.fetchall()}
+        # The column `key`: MySQL has `partitions` before it and 12 columns, MariaDB has 10.
+        self.indexes |= {row[6 if len(row) == 12 else 5] for row in self._cursor.fetchall() if row[1] != "UNION RESULT"}
 
     queue = execute
 

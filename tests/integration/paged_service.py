@@ -28,15 +28,15 @@ LISTS = {"wallet": ("accounts", "id"), "balances": ("balances", "account_id")}
 
 
 class PagedService:
-    """Serves the page of `name` with `items` (the API's own bodies) and `facts` for /ready; both may be replaced."""
+    """Serves the pages of `name` with `items` (the API's own bodies) and `facts` for /ready; both may be replaced."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, token: str = "") -> None:
         self.facts = {"status": "ready", "mysql": "up", "kafka": "up", **STATES[name]}
         self.items: list[dict[str, Any]] = []
         self.transfers: list[dict[str, Any]] = []
         self.refusals: list[HTTPResponse] = []  # the next responses to POST /transactions; the rest are 201
         self._field, self._id = LISTS[name]
-        app: Any = JsonApp({})
+        app: Any = JsonApp({}, token)
         root = Path(__file__).parents[2]
         serve_documents(app, root / name / "page", root / "http" / f"{name}.openapi.json")
         serve_health(app, lambda: (200 if self.facts["status"] == "ready" else 503, self.facts))

@@ -1,4 +1,4 @@
-"""Looking into the tables, and putting there what a test begins with."""
+"""Reading the tables, and inserting what a test begins with."""
 
 WALLET = ("leases", "known_server", "outbox", "idempotency_keys", "transactions", "accounts", "clients")
 BALANCES = ("balances", "consumer_offsets", "dead_letters")
@@ -34,7 +34,7 @@ def emptied(database, tables):
 
 
 def drop_all(database):
-    """Whatever an earlier run, perhaps of other code, has left."""
+    """Drop everything that an earlier run, perhaps of other code, has left."""
     with database.transaction() as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
         tables = [table for (table,) in cursor.fetchall()]

@@ -1,11 +1,11 @@
-"""Partitions that a topic is given later are read too, whoever was away when that happened."""
+"""Partitions that are added to a topic later are consumed too, also if a member was not running then."""
 
 from uuid import uuid4
 
 import pytest
 
 from tests.eventually import eventually
-from tests.integration.following import consumer_of, initialize
+from tests.integration.consumers import consumer_of, initialize
 from tests.integration.tables import value
 
 ANNOUNCED = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"ana","balance":900}}'

@@ -20,14 +20,14 @@ def topic(make_topic):
 
 @pytest.fixture(scope="module")
 def database(balances_url):
-    # Emptied once: the running consumer's offset is in there. Each test has account ids of its own.
+    # Emptied once, because the running consumer's offset is in it. Each test has account ids of its own.
     return tables.emptied(Database(balances_url), tables.BALANCES)
 
 
 @pytest.fixture(scope="module")
 def service(database, balances_url, kafka, topic, tmp_path_factory):
     with Service(
-        following(topic),
+        consuming(topic),
         tmp_path_factory.mktemp("balances") / "log",
         DATABASE_URL=balances_url,
         KAFKA_BOOTSTRAP_SERVERS=",".join(kafka["bootstrap_servers"]),
@@ -37,8 +37,8 @@ def service(database, balances_url, kafka, topic, tmp_path_factory):
         yield service
 
 
-def following(topic):
-    """`python -m balances`, on a topic of the test's own."""
+def consuming(topic):
+    """`python -m balances` on a topic of the test."""
     return ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"]
 
 
@@ -73,7 +73,7 @@ def announced(account_id, balance):
     return json.dumps({"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}).encode()
 
 
-def test_a_balance_is_told_as_the_number_it_is(get, database, account_id):
+def test_a_balance_is_an_exact_number(get, database, account_id):
     insert(database, account_id, "899.50")
 
     answer = get(f"/balances/{account_id}")
@@ -84,12 +84,12 @@ def test_a_balance_is_told_as_the_number_it_is(get, database, account_id):
     )
 
 
-def test_an_account_that_nothing_was_heard_of_is_not_found(get, account_id):
+def test_an_account_without_an_event_is_not_found(get, account_id):
     check_problem(get(f"/balances/{account_id}"), 404)
 
 
 @pytest.mark.parametrize("near", ["{}%20", "{}/", "%20{}"])
-def test_an_id_that_is_nearly_right_is_not_found(get, database, account_id, near):
+def test_a_similar_id_is_not_found(get, database, account_id, near):
     insert(database, account_id, 1)
 
     check_problem(get("/balances/" + near.format(account_id)), 404)
@@ -111,7 +111,7 @@ def test_the_last_page_has_no_next(get):
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "after=" + "a" * 256, "after=%ff"])
-def test_a_page_that_cannot_be_is_refused(get, query):
+def test_an_invalid_page_is_refused(get, query):
     check_problem(get(f"/balances?{query}"), 400)
 
 
@@ -122,7 +122,7 @@ def test_nothing_can_be_changed_over_http(service):
     assert answer.headers["Allow"] == "GET"
 
 
-def test_what_is_sent_to_the_topic_shows(get, send, topic, account_id):
+def test_a_record_on_the_topic_changes_the_balance(get, send, topic, account_id):
     send(topic, announced(account_id, 12.34), headers=[("sequence", b"1")])
 
     answer = eventually(lambda: found if (found := get(f"/balances/{account_id}")).ok else None)
@@ -130,7 +130,7 @@ def test_what_is_sent_to_the_topic_shows(get, send, topic, account_id):
     assert answer.json()["balance"] == 12.34
 
 
-def test_the_request_that_caused_a_batch_is_in_its_line_of_log(get, service, send, topic, account_id):
+def test_the_log_line_of_a_batch_has_the_request_ids(get, service, send, topic, account_id):
     send(topic, announced(account_id, 1), headers=[("sequence", b"1"), ("request_id", account_id.encode())])
 
     eventually(lambda: get(f"/balances/{account_id}").ok)
@@ -138,7 +138,7 @@ def test_the_request_that_caused_a_batch_is_in_its_line_of_log(get, service, sen
     eventually(lambda: [line for line in service.lines("batch") if account_id in line["request_ids"]])
 
 
-def test_each_request_has_its_line_of_log(get, service):
+def test_each_request_has_a_log_line(get, service):
     request_id = str(uuid4())
 
     get("/balances/nothing", headers={"X-Request-Id": request_id})
@@ -148,7 +148,7 @@ def test_each_request_has_its_line_of_log(get, service):
     assert line["duration_ms"] > 0
 
 
-def test_ready_tells_the_position_the_lag_and_what_is_parked(get, send, topic):
+def test_ready_reports_the_position_the_lag_and_the_parked_records(get, send, topic):
     parked = get("/ready").json()["parked"]
     end = send(topic, b"garbage").offset + 1
 
@@ -179,10 +179,10 @@ def test_ready_tells_the_position_the_lag_and_what_is_parked(get, send, topic):
     assert 0 <= ready["last_event_seconds"] < 60
 
 
-def test_without_kafka_it_answers_what_it_knows_but_is_not_ready_yet(database, balances_url, tmp_path, account_id):
+def test_without_kafka_stored_balances_are_served_though_it_is_not_ready(database, balances_url, tmp_path, account_id):
     insert(database, account_id, 1)
     with Service(
-        following("any"), tmp_path / "log", DATABASE_URL=balances_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE
+        consuming("any"), tmp_path / "log", DATABASE_URL=balances_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE
     ) as service:
         eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).json()["kafka"] == "down")
         ready = requests.get(f"{service.url}/ready", timeout=5)
@@ -193,9 +193,9 @@ def test_without_kafka_it_answers_what_it_knows_but_is_not_ready_yet(database, b
     assert (answer.status_code, health.status_code) == (200, 200)
 
 
-def test_without_mysql_it_is_alive_but_not_ready_and_says_when_to_come_again(tmp_path):
+def test_without_mysql_the_service_is_alive_but_not_ready_and_sends_retry_after(tmp_path):
     url = "mysql://balances:balances@127.0.0.1:1/balances"
-    with Service(following("any"), tmp_path / "log", DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
+    with Service(consuming("any"), tmp_path / "log", DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
         ready = requests.get(f"{service.url}/ready", timeout=10)
         answer = requests.get(f"{service.url}/balances/any", timeout=10)
 

@@ -21,10 +21,10 @@ from common.events.progress import LISTED, Progress
 from common.mysql import Database, DatabaseUnavailable
 from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import consume, consumer_of, initialize
+from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.tables import execute, rows, value
 
-# The original Wallet Core's own bytes.
+# The bytes of the Wallet Core (Go).
 TRANSFER = (
     b'{"Name":"BalanceUpdated","Payload":{"account_id_from":"ana","account_id_to":"bruno",'
     b'"balance_account_id_from":900,"balance_account_id_to":1100}}'
@@ -89,7 +89,9 @@ def test_events_of_the_wallet_core_are_applied_without_key_and_headers(worker, s
     )
 
 
-def test_the_originals_events_apply_as_they_come_and_leave_the_sequence_alone(worker, send, topic, balances_database):
+def test_events_without_a_sequence_apply_in_order_and_do_not_change_the_sequence(
+    worker, send, topic, balances_database
+):
     send(topic, transfer(900, 1100), headers=numbered(7))
     send(topic, transfer(800, 1200))
     send(topic, transfer(850, 1150))
@@ -142,7 +144,7 @@ def test_an_account_just_created_holds_zero(worker, send, topic, balances_databa
     assert balances_in(balances_database) == {"ana": 0}
 
 
-def test_a_creation_heard_after_a_transfer_does_not_empty_the_account(worker, send, topic, balances_database):
+def test_a_creation_consumed_after_a_transfer_does_not_empty_the_account(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(2))
     consume(worker, 1)
     send(topic, held("AccountCreated", "ana", 0), headers=numbered(3))
@@ -178,7 +180,7 @@ def test_garbage_is_parked_and_the_good_message_after_it_counts(worker, send, to
     assert offsets_in(balances_database) == {0: 2}
 
 
-def test_a_parked_message_is_kept_whole(worker, send, topic, balances_database):
+def test_a_parked_message_is_stored_completely(worker, send, topic, balances_database):
     headers = [("sequence", b"not a number"), ("raw", b"\xff\x00"), ("sequence", b"1")]
     sent = send(topic, TRANSFER + b"\xfe", key=b"\x00\xff", headers=headers, timestamp_ms=1_795_000_000_123)
 
@@ -279,7 +281,7 @@ def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, se
 # ---- where to read on
 
 
-def test_reading_goes_on_where_mysql_says_whatever_the_group_remembers(kafka, send, topic, balances_database):
+def test_consuming_continues_at_the_offset_in_mysql_whatever_the_group_committed(kafka, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(1))
     with consumer_of(kafka, balances_database, topic, group=f"{topic}-a") as worker:
         consume(worker, 1)
@@ -297,7 +299,7 @@ def test_a_consumer_that_is_ahead_discards_its_batch_and_reads_what_it_would_hav
     for balance in (10, 20):
         send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(1))
     consume(worker, 2)
-    # A backup of Balances, older than where this consumer stands, is put back while it runs.
+    # A backup of Balances, older than this consumer's position, is restored while it runs.
     execute(balances_database, "DELETE FROM balances")
     execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
     send(topic, held("BalanceAnnounced", "account 30", 30), headers=numbered(2))
@@ -311,9 +313,9 @@ def test_a_consumer_that_is_ahead_discards_its_batch_and_reads_what_it_would_hav
 
 def test_a_consumer_that_is_behind_discards_its_batch(worker, kafka, send, topic, balances_database):
     send(topic, transfer(900, 1100))
-    with consumer_of(kafka, balances_database, topic) as another:  # its partition was given away, unknown to the first
+    with consumer_of(kafka, balances_database, topic) as another:  # it has the partition now
         consume(another, 1)
-    execute(balances_database, "UPDATE balances SET balance = 1")  # whoever applies the message again, shows
+    execute(balances_database, "UPDATE balances SET balance = 1")  # a second application would be visible
 
     applied = [worker.consume_batch() for _ in range(5)]
 
@@ -335,19 +337,19 @@ def test_a_restored_database_is_noticed_though_nothing_new_is_published(worker, 
 
 
 class Unlucky(Database):
-    """A database that is away at the transactions counted in `fails`: before they begin, or after they committed."""
+    """A database that is unavailable before a transaction begins, or after it committed."""
 
     def __init__(self, url):
         super().__init__(url)
-        self.away_before = self.away_after = False
+        self.fails_before = self.fails_after = False
 
     @contextmanager
     def transaction(self):
-        if self.away_before:
-            raise DatabaseUnavailable("(2003) away")
+        if self.fails_before:
+            raise DatabaseUnavailable("(2003) unavailable")
         with super().transaction() as cursor:
             yield cursor
-        if self.away_after:
+        if self.fails_after:
             raise DatabaseUnavailable("(2013) the answer to COMMIT was lost")
 
 
@@ -359,9 +361,9 @@ def test_a_batch_whose_commit_took_effect_is_not_applied_again_though_its_answer
         initialize(worker)
         send(topic, transfer(900, 1100))
 
-        database.away_after = True
+        database.fails_after = True
         eventually(lambda: worker.consume_batch() == 0 and worker.mysql == "read_only")
-        database.away_after = False
+        database.fails_after = False
         execute(balances_database, "UPDATE balances SET balance = 1")
         initialize(worker)
 
@@ -375,9 +377,9 @@ def test_an_outage_of_mysql_parks_nothing_and_loses_nothing(kafka, send, topic, 
         initialize(worker)
         send(topic, transfer(900, 1100))
 
-        database.away_before = True
+        database.fails_before = True
         eventually(lambda: worker.consume_batch() == 0 and worker.mysql == "read_only")
-        database.away_before = False
+        database.fails_before = False
         consume(worker, 1)
 
     assert balances_in(balances_database) == {"ana": 900, "bruno": 1100}

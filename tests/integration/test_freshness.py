@@ -1,4 +1,4 @@
-"""Freshness that a reader can use: the Sequence and the ETag of an answer, and `min_sequence`, which waits."""
+"""Freshness for clients: the Sequence and the ETag of a response, and `min_sequence`, which waits."""
 
 import threading
 import time
@@ -26,19 +26,19 @@ def service(balances_url, tmp_path_factory):
 
 
 @pytest.fixture
-def hear(balances_database):
-    """What the consumer does when an event comes."""
+def apply_event(balances_database):
+    """Apply an event as the consumer does."""
 
-    def hear(balance, sequence, account_id="ana", moment=NOON):
+    def apply_event(balance, sequence, account_id="ana", moment=NOON):
         with balances_database.transaction() as cursor:
             projection.apply(cursor, [Balance(account_id, Decimal(balance), sequence, moment)])
 
-    return hear
+    return apply_event
 
 
 @pytest.fixture
-def get(service, hear):
-    hear("100", sequence=7)
+def get(service, apply_event):
+    apply_event("100", sequence=7)
     return lambda query="", account_id="ana", **headers: requests.get(
         f"{service.url}/balances/{account_id}{query}", headers=headers, timeout=10
     )
@@ -50,11 +50,11 @@ def timed(get, *arguments):
     return answer.status_code, time.monotonic() - started
 
 
-def test_a_balance_says_which_event_it_knows(get):
+def test_a_balance_has_the_sequence_of_its_last_event(get):
     assert get().headers["Sequence"] == "7"
 
 
-def test_a_reader_who_knows_the_body_is_told_that_it_is_the_same(get):
+def test_a_client_that_has_the_body_gets_304(get):
     etag = get().headers["ETag"]
 
     answers = [get(**{"If-None-Match": known}) for known in (etag, f'"other", {etag}', f"W/{etag}", "*")]
@@ -63,10 +63,10 @@ def test_a_reader_who_knows_the_body_is_told_that_it_is_the_same(get):
     assert {answer.headers["ETag"] for answer in answers} == {etag}
 
 
-def test_any_change_of_the_body_changes_the_etag(get, hear):
+def test_any_change_of_the_body_changes_the_etag(get, apply_event):
     known = get().headers["ETag"]
 
-    hear("100", sequence=8, moment=NOON.replace(microsecond=1))  # the same balance, a moment later
+    apply_event("100", sequence=8, moment=NOON.replace(microsecond=1))  # the same balance, a moment later
     answer = get(**{"If-None-Match": known})
 
     assert answer.status_code == 200
@@ -74,12 +74,12 @@ def test_any_change_of_the_body_changes_the_etag(get, hear):
 
 
 @pytest.mark.parametrize("known", ["", "7", '"7"', "ana", "\xff"])
-def test_what_is_no_etag_of_the_body_gets_the_body(get, known):
+def test_another_etag_gets_the_body(get, known):
     assert get(**{"If-None-Match": known.encode("latin-1")}).status_code == 200
 
 
 @pytest.mark.parametrize("sequence", ["0", "6", "7"])
-def test_a_sequence_already_heard_is_answered_at_once(get, sequence):
+def test_a_sequence_that_is_applied_is_served_at_once(get, sequence):
     status, seconds = timed(get, f"?min_sequence={sequence}")
 
     assert status == 200
@@ -87,8 +87,8 @@ def test_a_sequence_already_heard_is_answered_at_once(get, sequence):
 
 
 @pytest.mark.parametrize("account_id", ["ana", "new"])
-def test_a_reader_waits_for_the_sequence_and_gets_what_came_with_it(get, hear, account_id):
-    threading.Timer(0.3, hear, ("90", 8, account_id)).start()
+def test_a_request_waits_for_the_sequence_and_gets_its_balance(get, apply_event, account_id):
+    threading.Timer(0.3, apply_event, ("90", 8, account_id)).start()
 
     answer = get("?min_sequence=8", account_id)
 
@@ -98,7 +98,7 @@ def test_a_reader_waits_for_the_sequence_and_gets_what_came_with_it(get, hear, a
 
 
 @pytest.mark.parametrize("account_id", ["ana", "new"])
-def test_a_sequence_that_does_not_come_within_a_second_is_a_503_that_says_when_to_ask_again(get, account_id):
+def test_a_sequence_that_is_not_applied_within_a_second_is_a_problem_of_its_own_type(get, account_id):
     status, seconds = timed(get, "?min_sequence=8", account_id)
     answer = get("?min_sequence=8", account_id)
 
@@ -106,21 +106,26 @@ def test_a_sequence_that_does_not_come_within_a_second_is_a_503_that_says_when_t
     assert WAIT_SECONDS <= seconds < WAIT_SECONDS + 2
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert "sequence 8" in answer.json()["detail"]
+    assert answer.json() == {
+        "type": "/problems/not-applied-yet",
+        "title": "Not Applied Yet",
+        "status": 503,
+        "detail": "sequence 8 is not applied to this account yet; retry",
+    }
 
 
 @pytest.mark.parametrize(
     "given", ["", "-1", "1.5", "1e3", "x", "+7", " 7", "%207", "%D9%A7", "%FF", "9" * 20, "7&min_sequence=7"]
 )
-def test_what_is_no_sequence_is_refused(get, given):
+def test_an_invalid_sequence_is_refused(get, given):
     answer = get(f"?min_sequence={given}")
 
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_readers_wait_in_half_of_the_threads_and_the_others_are_answered(get):
-    assert WAITING_THREADS == THREADS // 2
+def test_requests_wait_in_a_quarter_of_the_threads_and_the_others_continue(get):
+    assert WAITING_THREADS == THREADS // 4
     with ThreadPoolExecutor(2 * THREADS) as readers:
         waiting = [readers.submit(timed, get, "?min_sequence=8") for _ in range(2 * THREADS)]
         others = [timed(get) for _ in range(20)]

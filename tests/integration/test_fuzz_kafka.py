@@ -15,7 +15,7 @@ from common.events import dead_letters
 from common.events.dead_letters import UnreadableRecord
 from common.mysql import Database
 from tests.integration import tables
-from tests.integration.following import consume, consumer_of, initialize
+from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.tables import rows, value
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
@@ -122,7 +122,7 @@ def test_amid_any_noise_the_good_messages_count_and_the_unreadable_are_parked(
 
 
 def readable(record):
-    """The balances that the record tells, none if it cannot be read."""
+    """The balances in the record, none if it cannot be read."""
     try:
         return parse(SimpleNamespace(**{**record, "timestamp": 1}), lambda: int(time.time() * 1_000_000))
     except UnreadableRecord:
@@ -165,7 +165,7 @@ def test_of_a_header_that_is_repeated_the_last_counts_as_everywhere_in_kafka(sen
     assert value(database, "SELECT sequence FROM balances WHERE account_id = 'ana'") == 2
 
 
-def test_a_record_of_a_megabyte_is_parked_whole(producers, worker, topic, database):
+def test_a_record_of_a_megabyte_is_parked_completely(producers, worker, topic, database):
     garbage = bytes(range(256)) * 4000
 
     producers[None].send(topic, value=garbage, key=garbage[:10_000]).get(timeout=10)

@@ -7,9 +7,9 @@ import pytest
 from common.events import dead_letters
 from common.events.dead_letters import Parked
 from common.mysql import Database
+from tests.database_server import database_server
 from tests.integration import tables
-from tests.integration.following import consume, consumer_of
-from tests.integration.own_mysql import own_mysql
+from tests.integration.consumers import consume, consumer_of
 from tests.integration.service import run_command
 from tests.integration.tables import rows, value
 from tests.stand_ins import record
@@ -21,8 +21,8 @@ LARGE = b"\xff" * 700_000
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     """The database of Balances on a server that takes packets of 1 MiB."""
-    with own_mysql(tmp_path_factory.mktemp("mysql"), f"--max-allowed-packet={MEBIBYTE}") as port:
-        url = f"mysql://tests:tests@127.0.0.1:{port}/balances_test"
+    with database_server(tmp_path_factory.mktemp("mysql"), [f"--max-allowed-packet={MEBIBYTE}"]) as server:
+        url = server.url("tests", "balances_test")
         assert run_command("balances", url, "migrate").returncode == 0
         yield url
 
@@ -50,7 +50,7 @@ def test_a_record_larger_than_a_packet_is_parked_incomplete_and_the_record_after
     assert (parked.key, parked.headers) == (b"a", [("sequence", b"7")])
 
 
-def test_an_incomplete_record_is_never_reprocessed_and_says_where_the_complete_one_is(url, database):
+def test_an_incomplete_record_is_never_reprocessed_and_names_the_place_of_the_complete_one(url, database):
     with database.transaction() as cursor:
         dead_letters.park(cursor, [Parked(record(value=LARGE, topic="balances", offset=3), "a-topic-id", "too large")])
 

@@ -14,7 +14,7 @@ from balances import projection
 from balances.messages import Balance
 from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import consume, consumer_of, initialize
+from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute
 

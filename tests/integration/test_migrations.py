@@ -1,4 +1,4 @@
-"""Migrations and seeds as the entrypoint runs them: down and up again, two at once, killed in the middle."""
+"""Migrations and seeds as the entrypoint runs them: down and up again, several at once, killed in the middle."""
 
 import os
 import re
@@ -11,18 +11,20 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from common import migrate
 from common.mysql import Database, DatabaseUnavailable
 from tests.eventually import eventually
 from tests.integration import tables
 from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
+from tests.seeds import skip_without_seeds
 
 SERVICES = ("wallet", "balances")
 
 
 @pytest.fixture(scope="module")
 def urls(wallet_url, balances_url):
-    """Both databases; whatever the tests have made of them, they are migrated again in the end."""
+    """Both databases. After the tests both are migrated again."""
     urls = {"wallet": wallet_url, "balances": balances_url}
     yield urls
     for service, url in urls.items():
@@ -49,10 +51,10 @@ def files(service, kind):
     return sorted((ROOT / "db" / service / kind).glob("*.sql"))
 
 
-def start(service, url, verb="migrate"):
-    """The verb in the background, in a process group of its own, as a container is one."""
+def start(service, url, command="migrate"):
+    """The command in the background, in a process group of its own, as in a container."""
     return subprocess.Popen(
-        [sys.executable, "-m", f"{service}.ops", verb],
+        [sys.executable, "-m", f"{service}.ops", command],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": url},
         stdout=subprocess.PIPE,
@@ -63,7 +65,7 @@ def start(service, url, verb="migrate"):
 
 
 def roll_back_all(service, url, kind, table):
-    """As often as there are files, in one process, for it is slow to start."""
+    """As often as there are files, in one process, because a process is slow to start."""
     script = (
         "from common import migrate; from pathlib import Path;"
         f"[migrate.rollback(Path('db/{service}/{kind}'), {table!r}) for _ in range({len(files(service, kind))})]"
@@ -74,13 +76,20 @@ def roll_back_all(service, url, kind, table):
 
 
 def schema(database):
-    """How each table was made, by its name."""
+    """The statement that creates each table, by its name."""
     names = [name for (name,) in rows(database, "SHOW TABLES")]
-    made = {name: rows(database, f"SHOW CREATE TABLE `{name}`")[0][1] for name in names}
-    return {name: re.sub(r" AUTO_INCREMENT=\d+", "", statement) for name, statement in made.items()}
+    statements = {name: rows(database, f"SHOW CREATE TABLE `{name}`")[0][1] for name in names}
+    return {name: re.sub(r" AUTO_INCREMENT=\d+", "", statement) for name, statement in statements.items()}
+
+
+def migrate_all(service, url, monkeypatch):
+    """In this process, which is faster than a new one."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    migrate.migrate(ROOT / "db" / service / "migrations")
 
 
 def test_every_migration_goes_down_and_up_again(service, url, database):
+    tables.drop_all(database)  # also seed_migrations, if a test before this one seeded
     run_command(service, url, "migrate")
     before = schema(database)
 
@@ -93,12 +102,52 @@ def test_every_migration_goes_down_and_up_again(service, url, database):
     assert schema(database) == before
 
 
-def test_every_table_names_its_engine_row_format_and_character_set(service):  # a server's own may be others
+def test_every_migration_can_run_again_after_those_that_follow_it(service, url, database, monkeypatch):
+    tables.drop_all(database)
+    migrate_all(service, url, monkeypatch)
+    before = schema(database)
+    versions = [version for (version,) in rows(database, "SELECT version FROM schema_migrations")]
+
+    changed = []
+    for version in versions:
+        execute(database, "DELETE FROM schema_migrations WHERE version = %s", version)
+        migrate_all(service, url, monkeypatch)
+        if schema(database) != before:
+            changed.append(version)
+
+    assert len(versions) == len(files(service, "migrations"))
+    assert changed == []
+
+
+# As `migrate`, without GET_LOCK: nodes of a cluster do not share it.
+WITHOUT_LOCK = """
+import sys
+from pathlib import Path
+from common.migrate import _dbmate, wait_for_mysql
+_dbmate(wait_for_mysql(), Path(sys.argv[1]), "schema_migrations", "migrate")
+"""
+
+
+def test_processes_that_share_no_lock_all_migrate(service, url, database):
+    tables.drop_all(database)
+    command = [sys.executable, "-c", WITHOUT_LOCK, f"db/{service}/migrations"]
+    options = {"cwd": ROOT, "env": {**os.environ, "DATABASE_URL": url}, "text": True}
+
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options) for _ in range(3)
+    ]
+    outputs = [process.communicate(timeout=50)[0] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    assert value(database, "SELECT COUNT(*) FROM schema_migrations") == len(files(service, "migrations"))
+
+
+def test_every_table_names_its_engine_row_format_and_character_set(service):  # the defaults of a server may differ
     statements = [file.read_text(encoding="utf-8") for file in files(service, "migrations")]
 
-    tables_made = [statement for statement in statements if "CREATE TABLE" in statement]
+    created = [statement for statement in statements if "CREATE TABLE" in statement]
     options = "ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-    assert [made for made in tables_made if options not in made] == []
+    assert [statement for statement in created if options not in statement] == []
 
 
 def test_migrating_twice_changes_nothing(service, url):
@@ -123,7 +172,7 @@ def test_a_sigkill_in_the_middle_does_not_block_the_next_start(service, url, dat
     tables.drop_all(database)
     killed = start(service, url)
     for line in killed.stdout:
-        if "Applying:" in line:  # dbmate is in the middle of the first, and its parent holds the lock
+        if "Applying:" in line:  # dbmate is in the middle of the first file, and its parent holds the lock
             break
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait(10)
@@ -155,7 +204,7 @@ def test_a_dbmate_that_outlives_its_parent_does_not_block_the_next_start(urls, t
     for line in killed.stdout:
         if "Applying:" in line:
             break
-    killed.kill()  # it alone, not its group
+    killed.kill()  # the parent only, not its group
     killed.wait(10)
 
     after = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50)
@@ -167,7 +216,7 @@ def test_a_dbmate_that_outlives_its_parent_does_not_block_the_next_start(urls, t
 
 @pytest.mark.parametrize(
     ("lost", "message"),
-    [(["lock"], "Applied: 1_slow.sql"), (["lock", "dbmate"], "connection to MySQL lost; trying again")],
+    [(["lock"], "Applied: 1_slow.sql"), (["lock", "dbmate"], "connection to MySQL lost; retrying")],
     ids=["that of the lock", "both"],
 )
 def test_a_connection_lost_during_a_migration_ends_in_no_traceback(urls, tmp_path, lost, message):
@@ -207,10 +256,10 @@ def slow_statement(database):
     return next(found, None)
 
 
-def test_a_migration_that_was_done_but_not_noted_is_no_obstacle(service, url, database):
+def test_a_migration_that_ran_but_was_not_recorded_runs_again(service, url, database):
     run_command(service, url, "migrate")
     before = schema(database)
-    execute(database, "DELETE FROM schema_migrations")  # MySQL commits a CREATE TABLE before dbmate can note it
+    execute(database, "DELETE FROM schema_migrations")  # MySQL commits a CREATE TABLE before dbmate records it
 
     again = run_command(service, url, "migrate")
 
@@ -218,7 +267,7 @@ def test_a_migration_that_was_done_but_not_noted_is_no_obstacle(service, url, da
     assert schema(database) == before
 
 
-def test_a_broken_off_migration_ends_with_its_own_words_and_without_the_password(service, url, database):
+def test_a_failed_migration_names_the_reason_and_not_the_password(service, url, database):
     run_command(service, url, "migrate")
     execute(database, "DROP TABLE schema_migrations")
     execute(database, "CREATE TABLE schema_migrations (not_what_dbmate_expects INT PRIMARY KEY)")
@@ -231,10 +280,10 @@ def test_a_broken_off_migration_ends_with_its_own_words_and_without_the_password
     assert ":tests@" not in refused.stdout + refused.stderr
 
 
-# ---- the entrypoint before MySQL is there
+# ---- the entrypoint before MySQL is available
 
 
-def test_it_waits_for_mysql_and_ends_at_once_when_told_to(service, tmp_path):
+def test_the_entrypoint_waits_for_mysql_and_ends_at_once_on_sigterm(service, tmp_path):
     environment = {
         "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
         "DATABASE_URL": "mysql://somebody:secret@127.0.0.1:1/none",
@@ -256,7 +305,7 @@ def test_it_waits_for_mysql_and_ends_at_once_when_told_to(service, tmp_path):
     assert "secret" not in log.read_text()
 
 
-def test_the_tests_own_user_reaches_no_database_of_the_demo(service, url):
+def test_the_user_of_the_tests_has_no_access_to_the_demo_databases(service, url):
     demo = urlunsplit(urlsplit(url)._replace(path=f"/{service}"))
 
     with pytest.raises(DatabaseUnavailable, match="1044"):
@@ -269,11 +318,14 @@ def test_the_tests_own_user_reaches_no_database_of_the_demo(service, url):
 @pytest.fixture
 def seeded(urls):
     """Both databases, migrated and seeded."""
+    skip_without_seeds()
     databases = {service: Database(url) for service, url in urls.items()}
     for database in databases.values():
         tables.drop_all(database)
-    for verb in ("migrate", "seed"):
-        running = [start(service, url, verb) for service, url in urls.items()]  # side by side: they are slow to start
+    for command in ("migrate", "seed"):
+        running = [
+            start(service, url, command) for service, url in urls.items()
+        ]  # in parallel: a process is slow to start
         outputs = [process.communicate(timeout=50)[0] for process in running]
         assert [process.returncode for process in running] == [0, 0], outputs
     return databases
@@ -302,12 +354,12 @@ def test_the_seeded_transactions_add_up_with_the_balances(seeded):
     assert opened == balances
 
 
-def test_seeding_again_leaves_what_has_changed_as_it_is(seeded, urls):
+def test_seeding_again_changes_no_existing_row(seeded, urls):
     known = "a0000000-0000-4000-8000-000000000001"
     execute(seeded["wallet"], "UPDATE accounts SET balance = 1 WHERE id = %s", known)
     execute(seeded["balances"], "UPDATE balances SET balance = 1, sequence = 7 WHERE account_id = %s", known)
     for service, database in seeded.items():
-        execute(database, "DELETE FROM seed_migrations")  # as if killed before it was noted
+        execute(database, "DELETE FROM seed_migrations")  # as if killed before it was recorded
 
         assert run_command(service, urls[service], "seed").returncode == 0
 
@@ -315,7 +367,7 @@ def test_seeding_again_leaves_what_has_changed_as_it_is(seeded, urls):
     assert rows(seeded["balances"], "SELECT balance, sequence FROM balances WHERE account_id = %s", known) == ((1, 7),)
 
 
-def test_the_seeds_go_down_too(seeded, urls):
+def test_the_seeds_can_be_rolled_back(seeded, urls):
     for service, url in urls.items():
         roll_back_all(service, url, "seeds", "seed_migrations")
 

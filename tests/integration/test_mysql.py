@@ -1,10 +1,10 @@
-"""What MySQL does to a connection that falls silent."""
+"""What MySQL does to a connection that is idle or killed."""
 
 import time
 
 import pytest
 
-from common.mysql import IDLE_SECONDS, WAIT_TIMEOUT_SECONDS, Database, DatabaseUnavailable
+from common.mysql import IDLE_SECONDS, TRUST_SECONDS, WAIT_TIMEOUT_SECONDS, Database, DatabaseUnavailable
 from tests.integration.tables import execute, value
 
 
@@ -25,14 +25,23 @@ def test_the_rows_of_a_transaction_that_hangs_are_free_again(balances_database, 
 
 
 @pytest.mark.parametrize(
-    "seconds", [WAIT_TIMEOUT_SECONDS + 1, (IDLE_SECONDS + WAIT_TIMEOUT_SECONDS) / 2], ids=["has", "soon will"]
+    "seconds", [WAIT_TIMEOUT_SECONDS + 1, (IDLE_SECONDS + WAIT_TIMEOUT_SECONDS) / 2], ids=["has ended", "soon ends"]
 )
-def test_a_connection_that_mysql_has_ended_or_soon_will_is_replaced_at_its_next_use(balances_database, seconds):
+def test_a_connection_that_mysql_has_ended_or_soon_ends_is_replaced_at_its_next_use(balances_database, seconds):
     before = value(balances_database, "SELECT CONNECTION_ID()")
 
     time.sleep(seconds)
 
     assert value(balances_database, "SELECT CONNECTION_ID()") != before
+
+
+def test_a_connection_that_was_killed_is_replaced_at_its_next_use(balances_database, balances_url):
+    killed = value(balances_database, "SELECT CONNECTION_ID()")
+    execute(Database(balances_url), f"KILL {killed}")
+
+    time.sleep(TRUST_SECONDS)
+
+    assert value(balances_database, "SELECT CONNECTION_ID()") != killed
 
 
 def test_a_connection_in_use_is_kept(balances_database):

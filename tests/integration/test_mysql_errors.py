@@ -1,6 +1,6 @@
 """The errors of the server that MYSQLD names: each situation gives its number, and means what it should to a service.
 
-The situations and their numbers stand in tests/unit/test_mysql_errors.py.
+The situations and their numbers are in tests/unit/test_mysql_errors.py.
 """
 
 import threading
@@ -11,8 +11,8 @@ import pymysql
 import pytest
 
 from common.mysql import Database
-from common.mysql_errors import Conflict, DatabaseUnavailable, code_of
-from tests.database_server import DatabaseServer, database_server
+from common.mysql.errors import Conflict, DatabaseUnavailable, code_of
+from tests.database_server import DatabaseServer, LocalServer, database_server
 from tests.eventually import eventually
 from tests.unit.test_mysql_errors import PROVOKED
 
@@ -41,8 +41,8 @@ UPDATE = "UPDATE t SET n = n + 1 WHERE id = 1"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
-    with database_server(tmp_path_factory.mktemp("errors")) as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    with database_server(tmp_path_factory.mktemp("errors"), ["--log-bin=binlog", "--server-id=1"]) as server:
         server.execute(
             "USE wallet_test",
             "CREATE TABLE t (id INT PRIMARY KEY, n TINYINT NOT NULL, s VARCHAR(5), CHECK (n >= 0)) ENGINE = InnoDB",
@@ -69,7 +69,7 @@ def run(database: Database, *statements: str) -> None:
 
 
 def check(server: DatabaseServer, situation: str, work: Callable[[], object]) -> None:
-    """Run the work: it must raise what PROVOKED says of the situation."""
+    """Run the work: it must raise what PROVOKED has for the situation."""
     mysql, mariadb, expected = next(each[1:] for each in PROVOKED if each[0] == situation)
     with pytest.raises(Exception) as raised:  # noqa: PT011  # its kind is checked here
         work()
@@ -179,6 +179,20 @@ def test_read_only(server: DatabaseServer, database: Database) -> None:
         server.execute("SET GLOBAL read_only = 0")
 
 
+def test_a_binary_log_of_statements(server: DatabaseServer, database: Database) -> None:
+    ((before,),) = server.execute("SELECT @@GLOBAL.binlog_format")
+    server.execute("SET GLOBAL binlog_format = 'STATEMENT'")
+    try:
+        situation = "binlog_format = STATEMENT, which READ COMMITTED does not allow"
+        check(server, situation, lambda: run(database, UPDATE))
+        with pytest.raises(DatabaseUnavailable, match="SET GLOBAL binlog_format = ROW"):
+            run(database, UPDATE)
+    finally:
+        server.execute(f"SET GLOBAL binlog_format = '{before}'")
+
+    run(database, UPDATE)
+
+
 def test_a_schema_that_is_read_only(server: DatabaseServer, database: Database) -> None:
     if server.mariadb:
         pytest.skip("MariaDB has no read-only schemas")
@@ -196,7 +210,7 @@ def test_offline_mode(server: DatabaseServer, database: Database) -> None:
         server.execute("SET GLOBAL offline_mode = 1")
         try:
             check(server, "offline_mode, new connection", database.connect)
-            with pytest.raises(pymysql.OperationalError, match="2013"):  # as PROVOKED says
+            with pytest.raises(pymysql.OperationalError, match="2013"):  # as in PROVOKED
                 cursor.execute("SELECT 1")
         finally:
             server.execute("SET GLOBAL offline_mode = 0")
@@ -250,7 +264,7 @@ def test_too_many_connections(server: DatabaseServer, database: Database) -> Non
 
 
 def test_a_packet_that_is_too_large(server: DatabaseServer, database: Database) -> None:
-    # The cursor refuses it with the server's number: the server would end the connection, at times before it says why.
+    # The cursor refuses it with the server's number: the server would end the connection, at times without an error.
     ((_, limit),) = server.execute("SHOW GLOBAL VARIABLES LIKE 'max_allowed_packet'")
 
     check(server, "packet too large", lambda: run(database, f"SELECT '{'x' * int(limit)}'"))
@@ -276,7 +290,7 @@ def test_who_is_not_let_in(server: DatabaseServer) -> None:
         Database(server.url("visitor", "wallet_test")).connect()
 
 
-def test_a_shutdown(server: DatabaseServer, database: Database) -> None:
+def test_a_shutdown(server: LocalServer, database: Database) -> None:
     """The last test of the server: it ends."""
     with closing(server.admin(database="wallet_test")) as other, other.cursor() as cursor:
         other.begin()
@@ -290,6 +304,7 @@ def test_a_shutdown(server: DatabaseServer, database: Database) -> None:
         thread.start()
         check(server, "shutdown during a statement", lambda: run(database, UPDATE))
         thread.join()
+    assert server.process
     server.process.wait(timeout=30)
 
     check(server, "nobody listens", lambda: run(database, UPDATE))

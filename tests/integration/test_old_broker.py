@@ -1,4 +1,4 @@
-"""The whole pipeline on a broker of an older Kafka, before topics had ids.
+"""The pipeline, end to end, on a broker of an older Kafka, before topics had ids.
 
 OLD_KAFKA names other versions to test: `OLD_KAFKA=2.4.1,2.8.2,3.3.2 ./local.sh test tests/integration -k old_broker`.
 """

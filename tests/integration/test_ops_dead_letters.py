@@ -1,4 +1,4 @@
-"""Dead letters: listed, reprocessed by the consumer's own parser and sequence check, discarded, at last forgotten."""
+"""Dead letters: listed, reprocessed by the consumer's own parser and sequence check, discarded, deleted."""
 
 import hashlib
 import threading
@@ -11,7 +11,7 @@ from common.events.consumer import Group
 from common.events.dead_letters import Parked
 from common.status import Status
 from tests.eventually import eventually
-from tests.integration.following import balances_of
+from tests.integration.consumers import balances_of
 from tests.integration.service import run_command
 from tests.integration.tables import execute, rows, value
 from tests.stand_ins import record
@@ -25,9 +25,9 @@ UPDATED = (
 
 @pytest.fixture
 def park(balances_database):
-    """Parks a message with its headers; gives its id."""
+    """Parks a value with its headers; returns the id of the dead letter."""
 
-    def park(message, key=b"a", error="it was in the way", **headers):
+    def park(message, key=b"a", error="unreadable", **headers):
         offset = value(balances_database, "SELECT COUNT(*) FROM dead_letters")
         headers = [(name, text and text.encode("ascii")) for name, text in headers.items()]
         parked = record(offset=offset, key=key, value=message, headers=headers, timestamp=1_790_000_000_000)
@@ -39,7 +39,7 @@ def park(balances_database):
 
 
 @pytest.fixture
-def letters(balances_url):
+def command(balances_url):
     """Runs `entrypoint.sh balances dead-letters …`."""
     return lambda *arguments: run_command("balances", balances_url, "dead-letters", *arguments)
 
@@ -64,61 +64,61 @@ def states(database):
     return [state for (state,) in rows(database, "SELECT state FROM dead_letters ORDER BY id")]
 
 
-def test_a_dead_letter_retried_is_applied_and_what_changed_is_printed(balances_database, park, letters):
+def test_a_dead_letter_retried_is_applied_and_what_changed_is_printed(balances_database, park, command):
     know(balances_database, "a", 1000, sequence=6)
-    letter = park(UPDATED, sequence="7")
+    dead_letter = park(UPDATED, sequence="7")
 
-    done = letters("retry", letter)
+    done = command("retry", dead_letter)
 
-    assert done.stdout.splitlines() == [f"{letter}: a: 1000 -> 900", f"{letter}: b: unknown -> 1100"]
+    assert done.stdout.splitlines() == [f"{dead_letter}: a: 1000 -> 900", f"{dead_letter}: b: unknown -> 1100"]
     assert done.returncode == 0
     assert known(balances_database) == {"a": 900, "b": 1100}
     assert states(balances_database) == ["reprocessed"]
 
 
-def test_a_dead_letter_that_is_older_than_what_is_known_changes_nothing(balances_database, park, letters):
+def test_a_dead_letter_that_is_older_than_what_is_known_changes_nothing(balances_database, park, command):
     know(balances_database, "a", 1000, sequence=8)
-    letter = park(ANNOUNCED, sequence="7")
+    dead_letter = park(ANNOUNCED, sequence="7")
 
-    done = letters("retry", letter)
+    done = command("retry", dead_letter)
 
-    assert done.stdout.splitlines() == [f"{letter}: a: stale, nothing changed"]
+    assert done.stdout.splitlines() == [f"{dead_letter}: a: stale, nothing changed"]
     assert known(balances_database) == {"a": 1000}
     assert states(balances_database) == ["reprocessed"]
 
 
-def test_a_dry_run_tells_and_changes_nothing(balances_database, park, letters):
+def test_a_dry_run_prints_the_changes_and_makes_none(balances_database, park, command):
     know(balances_database, "a", 1000, sequence=6)
-    letter = park(ANNOUNCED, sequence="7")
+    dead_letter = park(ANNOUNCED, sequence="7")
 
-    done = letters("retry", "--all", "--dry-run")
+    done = command("retry", "--all", "--dry-run")
 
-    assert done.stdout.splitlines() == [f"{letter}: a: 1000 -> 900 (not applied: dry run)"]
+    assert done.stdout.splitlines() == [f"{dead_letter}: a: 1000 -> 900 (not applied: dry run)"]
     assert known(balances_database) == {"a": 1000}
     assert states(balances_database) == ["parked"]
 
 
-def test_a_dead_letter_without_sequence_is_applied_only_by_force(balances_database, park, letters):
+def test_a_dead_letter_without_sequence_is_applied_only_by_force(balances_database, park, command):
     know(balances_database, "a", 1000, sequence=6)
-    letter = park(ANNOUNCED)
+    dead_letter = park(ANNOUNCED)
 
-    listed, refused = letters("list"), letters("retry", letter)
+    listed, refused = command("list"), command("retry", dead_letter)
     untouched = known(balances_database)
-    forced = letters("retry", letter, "--force")
+    forced = command("retry", dead_letter, "--force")
 
     assert "[no sequence]" in listed.stdout
     assert refused.returncode == 1
     assert "the record has no sequence" in refused.stdout
     assert untouched == {"a": 1000}
-    assert forced.stdout.splitlines() == [f"{letter}: a: 1000 -> 900"]
+    assert forced.stdout.splitlines() == [f"{dead_letter}: a: 1000 -> 900"]
     assert rows(balances_database, "SELECT balance, sequence FROM balances") == ((900, 6),)
 
 
-def test_a_header_sequence_without_a_value_is_no_sequence(balances_database, park, letters):
+def test_a_header_sequence_without_a_value_is_no_sequence(balances_database, park, command):
     know(balances_database, "a", 1000, sequence=6)
-    letter = park(ANNOUNCED, sequence=None)
+    dead_letter = park(ANNOUNCED, sequence=None)
 
-    refused = letters("retry", letter)
+    refused = command("retry", dead_letter)
 
     assert refused.returncode == 1
     assert "the record has no sequence" in refused.stdout
@@ -128,10 +128,10 @@ def test_a_header_sequence_without_a_value_is_no_sequence(balances_database, par
 @pytest.mark.parametrize(
     ("message", "headers"), [(b" " * 2_000_000 + ANNOUNCED, {}), (ANNOUNCED, {"x": "y" * 2_000_000})]
 )
-def test_a_record_that_is_not_stored_completely_is_not_reprocessed(balances_database, park, letters, message, headers):
-    letter = park(message, sequence="7", **headers)
+def test_a_record_that_is_not_stored_completely_is_not_reprocessed(balances_database, park, command, message, headers):
+    dead_letter = park(message, sequence="7", **headers)
 
-    refused, shown = letters("retry", letter, "--force"), letters("show", letter)
+    refused, shown = command("retry", dead_letter, "--force"), command("show", dead_letter)
 
     assert refused.returncode == 1
     assert f"too large to be stored completely (its value has {len(message)} bytes)" in refused.stdout
@@ -139,42 +139,50 @@ def test_a_record_that_is_not_stored_completely_is_not_reprocessed(balances_data
     assert states(balances_database) == ["parked"]
 
 
-def test_what_is_still_unreadable_stays_parked_and_the_others_are_reprocessed(balances_database, park, letters):
+def test_unreadable_records_stay_parked_and_the_others_are_reprocessed(balances_database, park, command):
     garbage, good, ahead = park(b"garbage"), park(ANNOUNCED, sequence="7"), park(ANNOUNCED, sequence="9" * 19)
 
-    done = letters("retry", "--all")
+    done = command("retry", "--all")
 
     assert done.returncode == 1
     first, second, third = done.stdout.splitlines()
-    assert first.startswith(f"{garbage}: not applied: not a message of a known kind")
+    assert first.startswith(f"{garbage}: not applied: not an event of a known kind")
     assert second == f"{good}: a: unknown -> 900"
     assert third == f"{ahead}: not applied: the sequence is more than a day ahead of the database's clock"
     assert states(balances_database) == ["parked", "reprocessed", "parked"]
 
 
-def test_a_discarded_dead_letter_can_still_be_retried_but_not_a_reprocessed_one(balances_database, park, letters):
-    letter = park(ANNOUNCED, sequence="7")
+def test_a_discarded_dead_letter_can_still_be_retried_but_not_a_reprocessed_one(balances_database, park, command):
+    dead_letter = park(ANNOUNCED, sequence="7")
 
-    discarded, left = letters("discard", letter), letters("retry", "--all")
-    retried, again, too_late = letters("retry", letter), letters("retry", letter), letters("discard", letter)
+    discarded, left = command("discard", dead_letter), command("retry", "--all")
+    retried, again, too_late = (
+        command("retry", dead_letter),
+        command("retry", dead_letter),
+        command("discard", dead_letter),
+    )
 
-    assert (discarded.stdout, left.stdout, left.stderr) == (f"{letter}: discarded\n", "", "no records are parked\n")
-    assert retried.stdout == f"{letter}: a: unknown -> 900\n"
-    assert f"dead letter {letter} was reprocessed already" in again.stdout
-    assert f"dead letter {letter} was reprocessed already" in too_late.stdout
+    assert (discarded.stdout, left.stdout, left.stderr) == (
+        f"{dead_letter}: discarded\n",
+        "",
+        "no records are parked\n",
+    )
+    assert retried.stdout == f"{dead_letter}: a: unknown -> 900\n"
+    assert f"dead letter {dead_letter} was reprocessed already" in again.stdout
+    assert f"dead letter {dead_letter} was reprocessed already" in too_late.stdout
     assert [each.returncode for each in (discarded, left, retried, again, too_late)] == [0, 0, 0, 1, 1]
 
 
-def test_all_of_a_dead_letter_is_shown_and_nothing_in_it_reaches_the_terminal(balances_url, park, letters):
-    letter = park(b"\x1b[2J\xff\nred", key=None, error="what\ncame", request_id="r-1")
+def test_all_of_a_dead_letter_is_shown_without_control_characters(balances_url, park, command):
+    dead_letter = park(b"\x1b[2J\xff\nred", key=None, error="two\nlines", request_id="r-1")
 
-    shown, unknown = letters("show", letter), letters("show", "999999999")
+    shown, unknown = command("show", dead_letter), command("show", "999999999")
 
     lines = shown.stdout.splitlines()
-    assert lines[0] == f"id:        {letter}, parked"
+    assert lines[0] == f"id:        {dead_letter}, parked"
     assert lines[1].startswith("record:    balances[0]@0, timestamp 1790000000000, parked at 2")
     assert lines[2:] == [
-        r"error:     what\ncame",
+        r"error:     two\nlines",
         "sequence:  none: only --force applies the record",
         "key:       null",
         "header request_id: r-1",
@@ -183,15 +191,15 @@ def test_all_of_a_dead_letter_is_shown_and_nothing_in_it_reaches_the_terminal(ba
     assert (unknown.returncode, unknown.stderr) == (1, "there is no dead letter 999999999\n")
 
 
-def test_more_dead_letters_than_are_read_at_once_are_listed_oldest_first(park, letters):
+def test_more_dead_letters_than_are_read_at_once_are_listed_oldest_first(park, command):
     ids = [park(b"garbage") for _ in range(45)]
 
-    listed = letters("list")
+    listed = command("list")
 
     assert [line.split()[0] for line in listed.stdout.splitlines()] == ids
 
 
-def test_what_was_settled_thirty_days_ago_is_forgotten_in_steps(balances_database, park):
+def test_what_was_decided_thirty_days_ago_is_deleted_in_steps(balances_database, park):
     for state, days in (("delivered", 31), ("discarded", 31), ("delivered", 29), ("parked", 31)):
         for _ in range(75):
             park(b"garbage")
@@ -206,14 +214,14 @@ def test_what_was_settled_thirty_days_ago_is_forgotten_in_steps(balances_databas
     left = []
     for _ in range(3):
         with balances_database.transaction() as cursor:
-            dead_letters.forget_settled(cursor)
+            dead_letters.forget_decided(cursor)
         left.append(len(states(balances_database)))
 
     assert left == [200, 150, 150]
     assert set(states(balances_database)) == {"delivered", "parked"}
 
 
-def test_the_consumer_forgets_them_by_itself(balances_database, kafka, topic, park):
+def test_the_consumer_deletes_them(balances_database, kafka, topic, park):
     park(b"garbage")
     execute(balances_database, "UPDATE dead_letters SET state = 'discarded', settled_at = '2026-01-01'")
     stop = threading.Event()
@@ -237,17 +245,17 @@ def test_the_consumer_forgets_them_by_itself(balances_database, kafka, topic, pa
         following.join(timeout=20)
 
 
-def test_an_empty_list_says_so_beside_the_output_that_a_program_reads(balances_database, letters):
-    listed = letters("list")
+def test_an_empty_list_is_reported_on_stderr_and_leaves_stdout_empty(balances_database, command):
+    listed = command("list")
 
     assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no records are parked\n")
 
 
-def test_what_the_previous_version_delivered_is_read_as_reprocessed(balances_database, park, letters):
-    letter = park(ANNOUNCED, sequence="7")
+def test_the_state_delivered_of_the_previous_version_is_read_as_reprocessed(balances_database, park, command):
+    dead_letter = park(ANNOUNCED, sequence="7")
     execute(balances_database, "UPDATE dead_letters SET state = 'delivered', settled_at = UTC_TIMESTAMP(6)")
 
-    shown, again = letters("show", letter), letters("retry", letter)
+    shown, again = command("show", dead_letter), command("retry", dead_letter)
 
-    assert shown.stdout.startswith(f"id:        {letter}, reprocessed at 2")
-    assert (again.returncode, f"dead letter {letter} was reprocessed already" in again.stdout) == (1, True)
+    assert shown.stdout.startswith(f"id:        {dead_letter}, reprocessed at 2")
+    assert (again.returncode, f"dead letter {dead_letter} was reprocessed already" in again.stdout) == (1, True)

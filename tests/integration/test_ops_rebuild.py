@@ -1,4 +1,4 @@
-"""Announce and reconcile: what the wallet knows brings a read model back, and tells whether it is whole."""
+"""Announce and reconcile: the balances of Wallet repair a read model, and show whether the read model is consistent."""
 
 import json
 import random
@@ -14,26 +14,28 @@ import requests
 
 from common.mysql import CLOCK
 from tests.eventually import eventually
-from tests.integration.road import road as build_road
+from tests.integration.pipeline import pipeline as build_pipeline
 from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
 from wallet.announce import OUTBOX_ROWS, announce_accounts
 
-NOBODY = "http://127.0.0.1:1"
+UNUSED_URL = "http://127.0.0.1:1"
 
 
 @pytest.fixture
-def road(wallet_database, balances_database, kafka, make_topic):
-    with build_road(wallet_database, balances_database, kafka, make_topic) as road:
-        eventually(lambda: requests.get(f"{road.balances_url}/ready", timeout=5).ok, seconds=20)
-        yield road
+def pipeline(wallet_database, balances_database, kafka, make_topic):
+    with build_pipeline(wallet_database, balances_database, kafka, make_topic) as pipeline:
+        eventually(lambda: requests.get(f"{pipeline.balances_url}/ready", timeout=5).ok, seconds=20)
+        yield pipeline
 
 
-def open_accounts(database, held):
-    """Accounts as they stand in a wallet that announced nothing of them."""
+def open_accounts(database, balances):
+    """Accounts of which the wallet has announced nothing."""
     execute(database, "INSERT IGNORE INTO clients (id, name, email) VALUES ('ana', 'Ana', 'ana@example.com')")
     with database.transaction() as cursor:
-        cursor.executemany("INSERT INTO accounts (id, client_id, balance) VALUES (%s, 'ana', %s)", list(held.items()))
+        cursor.executemany(
+            "INSERT INTO accounts (id, client_id, balance) VALUES (%s, 'ana', %s)", list(balances.items())
+        )
 
 
 def announced(database):
@@ -43,20 +45,20 @@ def announced(database):
     return {each["Payload"]["account_id"]: each["Payload"]["balance"] for each in payloads}
 
 
-def reconcile(road, url, *arguments):
-    where = ("--wallet-url", road.wallet_url, "--balances-url", road.balances_url)
+def reconcile(pipeline, url, *arguments):
+    where = ("--wallet-url", pipeline.wallet_url, "--balances-url", pipeline.balances_url)
     return run_command("balances", url, "reconcile", *where, *arguments)
 
 
 def test_every_balance_is_announced_in_the_order_of_the_ids(wallet_url, wallet_database):
-    held = {f"account-{number:03}": number + 0.5 for number in range(250)}
-    open_accounts(wallet_database, held)
+    balances = {f"account-{number:03}": number + 0.5 for number in range(250)}
+    open_accounts(wallet_database, balances)
 
     done = run_command("wallet", wallet_url, "announce")
 
     assert done.returncode == 0, done.stderr
     assert "250 accounts announced" in done.stdout
-    assert list(announced(wallet_database).items()) == list(held.items())
+    assert list(announced(wallet_database).items()) == list(balances.items())
 
 
 def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_database):
@@ -79,7 +81,7 @@ def test_an_unknown_account_is_named_and_nothing_is_announced(wallet_url, wallet
     assert announced(wallet_database) == {}
 
 
-def test_an_announcement_goes_on_after_the_account_where_it_stopped(wallet_url, wallet_database):
+def test_an_announcement_continues_after_the_account_where_the_last_one_stopped(wallet_url, wallet_database):
     open_accounts(wallet_database, {"a": 1, "b": 2, "c": 3})
 
     run_command("wallet", wallet_url, "announce", "--after", "b")
@@ -87,7 +89,7 @@ def test_an_announcement_goes_on_after_the_account_where_it_stopped(wallet_url, 
     assert announced(wallet_database) == {"c": 3}
 
 
-def test_an_announcement_waits_for_the_relay_and_tells_how_to_go_on_when_it_is_stopped(wallet_url, wallet_database):
+def test_an_announcement_waits_for_the_relay_and_prints_how_to_continue_after_a_stop(wallet_url, wallet_database):
     open_accounts(wallet_database, {f"account-{number:05}": 1 for number in range(OUTBOX_ROWS + 500)})
 
     with subprocess.Popen(
@@ -97,21 +99,21 @@ def test_an_announcement_waits_for_the_relay_and_tells_how_to_go_on_when_it_is_s
         stdout=subprocess.PIPE,
         text=True,
     ) as announcing:
-        told = next(line for line in announcing.stdout if "waiting for the relay of the wallet" in line)
+        waiting = next(line for line in announcing.stdout if "waiting for the relay of the wallet" in line)
         announcing.send_signal(signal.SIGINT)
         last_words = announcing.stdout.read().splitlines()
 
-    assert told.startswith(f"the outbox holds {OUTBOX_ROWS} rows")
+    assert waiting.startswith(f"the outbox has {OUTBOX_ROWS} rows")
     assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == OUTBOX_ROWS
     assert announcing.returncode == 130
     assert last_words == [
         last_words[0],
-        f"go on with: entrypoint.sh wallet announce --after account-{OUTBOX_ROWS - 1:05}",
+        f"continue with: entrypoint.sh wallet announce --after account-{OUTBOX_ROWS - 1:05}",
     ]
     assert last_words[0].startswith(f"{OUTBOX_ROWS} accounts announced")
 
 
-def test_an_announcement_waits_for_the_transfer_that_holds_the_account(wallet_database):
+def test_an_announcement_waits_for_the_transfer_that_locks_the_account(wallet_database):
     open_accounts(wallet_database, {"a": 1})
     announcing = threading.Thread(target=lambda: list(announce_accounts(wallet_database, ["a"], "", print)))
 
@@ -138,7 +140,7 @@ def test_an_announcement_of_a_restored_wallet_is_newer_than_all_before(wallet_ur
 
 
 def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     open_accounts(wallet_database, {"a": 10, "b": 0})
     run_command("wallet", wallet_url, "announce")
@@ -148,7 +150,7 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
 
     def post():
         body = {"account_id_from": "a", "account_id_to": "b", "amount": 1}
-        return requests.post(f"{road.wallet_url}/transactions", json=body, timeout=10)
+        return requests.post(f"{pipeline.wallet_url}/transactions", json=body, timeout=10)
 
     refused, stopped = post(), run_command("wallet", wallet_url, "announce")
     reset = [
@@ -157,7 +159,7 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
     ]
     done = post()
     run_command("wallet", wallet_url, "announce")
-    checked = reconcile(road, balances_url)
+    checked = reconcile(pipeline, balances_url)
 
     assert (refused.status_code, done.status_code) == (503, 201)
     assert "reset-sequences" in refused.json()["detail"]
@@ -167,12 +169,12 @@ def test_sequences_ahead_of_the_clock_are_refused_until_they_are_reset(
     assert checked.stdout.splitlines()[-1] == "consistent"
 
 
-def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wallet_url, wallet_database, road):
+def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wallet_url, wallet_database, pipeline):
     open_accounts(wallet_database, {"a": 10})
     execute(wallet_database, "INSERT INTO known_server (server, changed_at) VALUES ('new', UTC_TIMESTAMP(6))")
 
     def required():
-        return requests.get(f"{road.wallet_url}/ready", timeout=5).json()["announce_required"]
+        return requests.get(f"{pipeline.wallet_url}/ready", timeout=5).json()["announce_required"]
 
     at_first = required()
     run_command("wallet", wallet_url, "announce", "a")
@@ -183,120 +185,126 @@ def test_after_a_change_of_server_an_announcement_of_all_accounts_is_required(wa
 
 
 def test_an_emptied_read_model_fills_again_while_transfers_run(
-    wallet_url, wallet_database, balances_url, balances_database, road
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
     ids = [f"account-{number:03}" for number in range(300)]
     open_accounts(wallet_database, dict.fromkeys(ids, 1000))
     run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
-    busy = Busy(transfer_between=(road.wallet_url, ids), ask_for=(road.balances_url, ids))
+    busy = Busy(transfers=(pipeline.wallet_url, ids), reads=(pipeline.balances_url, ids))
 
     with busy:
         execute(balances_database, "DELETE FROM balances")
         announcing = run_command("wallet", wallet_url, "announce")
         eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == len(ids), seconds=20)
-        in_the_middle = reconcile(road, balances_url)
+        during = reconcile(pipeline, balances_url)
         so_many = len(busy.posts)
         eventually(lambda: len(busy.posts) > so_many)  # transfers did go on
-    in_the_end = reconcile(road, balances_url)
+    afterwards = reconcile(pipeline, balances_url)
 
     assert "300 accounts announced" in announcing.stdout
-    assert (in_the_middle.returncode, in_the_middle.stdout.splitlines()[-1]) == (0, "consistent")
-    assert in_the_end.stdout.splitlines() == ["300 accounts of the wallet and 300 balances compared", "consistent"]
+    assert (during.returncode, during.stdout.splitlines()[-1]) == (0, "consistent")
+    assert afterwards.stdout.splitlines() == ["compared 300 accounts of Wallet with 300 balances", "consistent"]
     assert set(busy.posts) == {201}
-    assert set(busy.gets) == {200, 404}  # 404 until it was told of the account again
+    assert set(busy.gets) == {200, 404}  # 404 until the account was announced again
     assert value(wallet_database, "SELECT SUM(balance) FROM accounts") == 300 * 1000
 
 
-def test_what_is_wrong_is_listed_and_an_announcement_mends_it(
-    wallet_url, wallet_database, balances_url, balances_database, road
+def test_what_is_inconsistent_is_listed_and_an_announcement_repairs_the_read_model(
+    wallet_url, wallet_database, balances_url, balances_database, pipeline
 ):
-    open_accounts(wallet_database, {"differs": 1, "missing": 2, "right": 3.5})
+    open_accounts(wallet_database, {"differs": 1, "missing": 2, "equal": 3.5})
     run_command("wallet", wallet_url, "announce")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
     execute(balances_database, "UPDATE balances SET balance = 0.99 WHERE account_id = 'differs'")
     execute(balances_database, "UPDATE balances SET account_id = 'unexpected' WHERE account_id = 'missing'")
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
 
-    found = reconcile(road, balances_url)
-    needed = requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
+    found = reconcile(pipeline, balances_url)
+    needed = requests.get(f"{pipeline.balances_url}/ready", timeout=5).json()["announce_required"]
     run_command("wallet", wallet_url, "announce", "differs", "missing")
     execute(balances_database, "DELETE FROM balances WHERE account_id = 'unexpected'")
     eventually(lambda: value(balances_database, "SELECT COUNT(*) FROM balances") == 3)
-    mended = reconcile(road, balances_url, "--json")
+    repaired = reconcile(pipeline, balances_url, "--json")
 
     assert found.returncode == 1
     assert found.stdout.splitlines() == [
-        "inconsistent: differs: differs: the wallet has 1, Balances has 0.99",
-        "inconsistent: missing: missing: the wallet has 2, Balances does not know it",
-        "inconsistent: unexpected: unexpected account: the wallet does not know it, Balances has 2",
-        "3 accounts of the wallet and 3 balances compared",
+        "inconsistent: differs: differs: Wallet has 1, Balances has 0.99",
+        "inconsistent: missing: missing: Wallet has 2, Balances has no such account",
+        "inconsistent: unexpected: unexpected account: Wallet has no such account, Balances has 2",
+        "compared 3 accounts of Wallet with 3 balances",
         "inconsistent",
     ]
     assert needed
-    assert mended.returncode == 0
-    assert json.loads(mended.stdout)["verdict"] == "consistent"
+    assert repaired.returncode == 0
+    assert json.loads(repaired.stdout)["verdict"] == "consistent"
 
 
-def test_lost_history_is_made_good_where_all_balances_are_found_right(balances_url, balances_database, road):
+def test_a_data_loss_is_cleared_if_all_balances_are_consistent(balances_url, balances_database, pipeline):
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6)")
 
-    without_database = reconcile(road, "", "--json")
-    right = reconcile(road, balances_url, "--json")
+    without_database = reconcile(pipeline, "", "--json")
+    checked = reconcile(pipeline, balances_url, "--json")
 
-    assert [json.loads(each.stdout)["announce_required"] for each in (without_database, right)] == [True, False]
-    assert [each.returncode for each in (without_database, right)] == [0, 0]
-    assert "takes DATABASE_URL" in without_database.stderr
-    assert not requests.get(f"{road.balances_url}/ready", timeout=5).json()["announce_required"]
+    assert [json.loads(each.stdout)["announce_required"] for each in (without_database, checked)] == [True, False]
+    assert [each.returncode for each in (without_database, checked)] == [0, 0]
+    assert "set DATABASE_URL" in without_database.stderr
+    assert not requests.get(f"{pipeline.balances_url}/ready", timeout=5).json()["announce_required"]
 
 
-def test_history_lost_while_reconcile_runs_stays_lost(balances_url, balances_database, road):
+def test_a_data_loss_while_reconcile_runs_is_not_cleared(balances_url, balances_database, pipeline):
     later = datetime.now() + timedelta(hours=24)
     execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = %s", later)
 
-    right = reconcile(road, balances_url, "--json")
+    checked = reconcile(pipeline, balances_url, "--json")
 
-    assert json.loads(right.stdout)["verdict"] == "consistent"
-    assert json.loads(right.stdout)["announce_required"]
+    assert json.loads(checked.stdout)["verdict"] == "consistent"
+    assert json.loads(checked.stdout)["announce_required"]
 
 
-def test_without_an_answer_nothing_is_judged(balances_url, road):
-    away = run_command(
-        "balances", balances_url, "reconcile", "--wallet-url", NOBODY, "--balances-url", road.balances_url
+def test_without_a_response_the_verdict_is_unknown(balances_url, pipeline):
+    unavailable = run_command(
+        "balances", balances_url, "reconcile", "--wallet-url", UNUSED_URL, "--balances-url", pipeline.balances_url
     )
     mistaken = run_command(
-        "balances", balances_url, "reconcile", "--wallet-url", road.balances_url, "--balances-url", road.balances_url
+        "balances",
+        balances_url,
+        "reconcile",
+        "--wallet-url",
+        pipeline.balances_url,
+        "--balances-url",
+        pipeline.balances_url,
     )
-    unable = reconcile(road, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
+    unable = reconcile(pipeline, "mysql://balances:wrong@127.0.0.1:1/balances", "--json")
 
-    assert [each.returncode for each in (away, mistaken, unable)] == [2, 2, 2]
-    assert away.stdout.startswith(f"unknown: {NOBODY}/accounts")
-    assert "/accounts does not answer as expected, with status 404" in mistaken.stdout
-    assert json.loads(unable.stdout)["verdict"] == "unknown"  # its own MySQL is away
+    assert [each.returncode for each in (unavailable, mistaken, unable)] == [2, 2, 2]
+    assert unavailable.stdout.startswith(f"unknown: {UNUSED_URL}/accounts")
+    assert "/accounts: status 404" in mistaken.stdout
+    assert json.loads(unable.stdout)["verdict"] == "unknown"  # MySQL of Balances is unavailable
 
 
 def test_the_tokens_are_sent(monkeypatch, balances_url, wallet_database, balances_database, kafka, make_topic):
-    with build_road(wallet_database, balances_database, kafka, make_topic, token="open sesame") as guarded:
+    with build_pipeline(wallet_database, balances_database, kafka, make_topic, token="open sesame") as guarded:
         eventually(lambda: requests.get(f"{guarded.balances_url}/ready", timeout=5).ok, seconds=20)
 
         refused = reconcile(guarded, balances_url)
         monkeypatch.setenv("WALLET_TOKEN", "open sesame")
         monkeypatch.setenv("BALANCES_TOKEN", "open sesame")
-        let_in = reconcile(guarded, balances_url)
+        accepted = reconcile(guarded, balances_url)
 
-    assert (refused.returncode, let_in.returncode) == (2, 0)
-    assert "with status 401 (WALLET_TOKEN and BALANCES_TOKEN are sent where set)" in refused.stdout
+    assert (refused.returncode, accepted.returncode) == (2, 0)
+    assert "status 401; set WALLET_TOKEN and BALANCES_TOKEN" in refused.stdout
 
 
 class Busy:
-    """Clients who transfer and readers who ask, until its block ends; the statuses of what they were answered."""
+    """Clients that transfer and clients that read, until the block ends; the statuses of their responses."""
 
-    def __init__(self, transfer_between, ask_for):
+    def __init__(self, transfers, reads):
         self.posts, self.gets = [], []
         self._stop = threading.Event()
         self._threads = [
-            *(threading.Thread(target=self._transfer, args=(*transfer_between, seed)) for seed in range(2)),
-            threading.Thread(target=self._ask, args=ask_for),
+            *(threading.Thread(target=self._transfer, args=(*transfers, seed)) for seed in range(2)),
+            threading.Thread(target=self._read, args=reads),
         ]
 
     def __enter__(self):
@@ -317,7 +325,7 @@ class Busy:
             self.posts.append(client.post(f"{url}/transactions", json=body, timeout=10).status_code)
             self._stop.wait(0.01)
 
-    def _ask(self, url, ids):
+    def _read(self, url, ids):
         chance, client = random.Random(3), requests.Session()
         while not self._stop.is_set():
             self.gets.append(client.get(f"{url}/balances/{chance.choice(ids)}", timeout=10).status_code)

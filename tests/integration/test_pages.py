@@ -16,7 +16,7 @@ from tests.integration.paged_service import PagedService, account, balance
 pytestmark = pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium")
 
 BOTH = pytest.mark.parametrize("name", ["wallet", "balances"])
-STATE_SECONDS = 5  # a page says within this that something is down
+STATE_SECONDS = 5  # a page shows within this that something is down
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: browser.Brow
 
 
 @BOTH
-def test_an_empty_list_says_that_it_is_empty(window: browser.Browser, name: str) -> None:
+def test_an_empty_list_is_shown_as_empty(window: browser.Browser, name: str) -> None:
     with PagedService(name) as service:
         window.open(service.url)
 
@@ -68,7 +68,7 @@ def test_an_empty_list_says_that_it_is_empty(window: browser.Browser, name: str)
 
 @BOTH
 @pytest.mark.parametrize("dependency", ["mysql", "kafka"])
-def test_the_page_says_within_seconds_that_a_dependency_is_down_and_back_up(
+def test_the_page_shows_within_seconds_that_a_dependency_is_down_and_back_up(
     window: browser.Browser, name: str, dependency: str
 ) -> None:
     with PagedService(name) as service:
@@ -86,7 +86,7 @@ def test_the_page_says_within_seconds_that_a_dependency_is_down_and_back_up(
 
 
 @BOTH
-def test_the_page_says_that_an_announcement_is_required(window: browser.Browser, name: str) -> None:
+def test_the_page_shows_that_an_announcement_is_required(window: browser.Browser, name: str) -> None:
     with PagedService(name) as service:
         service.facts["announce_required"] = True
         window.open(service.url)
@@ -170,7 +170,7 @@ def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(wi
         assert "5.00" in window.text("#from-balance")
 
 
-def test_the_two_accounts_of_one_client_are_told_apart_on_a_phone(window: browser.Browser) -> None:
+def test_the_two_accounts_of_one_client_are_distinguished_on_a_phone(window: browser.Browser) -> None:
     with PagedService("wallet") as service:
         ids = ["a0000000-0000-4000-8000-1110000000aa", "a0000000-0000-4000-8000-2220000000aa"]
         service.items = [account(each, "Maria Aparecida dos Santos Oliveira", 5, "maria") for each in ids]
@@ -267,7 +267,7 @@ def test_both_languages_have_the_same_sentences(window: browser.Browser, name: s
 
 
 @BOTH
-def test_without_javascript_the_page_says_what_is_needed(window: browser.Browser, name: str) -> None:
+def test_without_javascript_the_page_shows_what_is_needed(window: browser.Browser, name: str) -> None:
     with PagedService(name) as service:
         window.scripts(enabled=False)
         try:

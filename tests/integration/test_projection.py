@@ -9,10 +9,10 @@ import pytest
 from balances import projection
 from balances.messages import Balance
 from common.events import offsets
-from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
+from common.events.offsets import Change, OffsetMoved, Partition, Start, StoredOffset
+from tests.balances_table import BalancesTable
 from tests.integration.explained import Explained
 from tests.integration.tables import rows, value
-from tests.stand_ins import BalancesTable
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 FIRST, SECOND = Partition("balances", 0), Partition("balances", 1)
@@ -104,7 +104,7 @@ def test_mysql_does_what_the_stand_in_of_the_law_does(balances_database, seed):
 
 def store(database, partition, offset, topic_id="T1"):
     with database.transaction() as cursor:
-        offsets.replace(cursor, partition, None, topic_id, Start(offset, "first read"))
+        offsets.replace(cursor, {partition: Change(None, topic_id, Start(offset, "first read"))})
 
 
 def advance(cursor, believed, to):
@@ -127,6 +127,15 @@ def test_an_offset_advances_from_where_it_is(balances_database):
     assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 9
 
 
+def test_an_offset_of_a_broker_without_topic_ids_advances(balances_database):
+    store(balances_database, FIRST, 5, topic_id="")
+
+    with balances_database.transaction() as cursor:
+        advance(cursor, StoredOffset("", 5), 9)
+
+    assert balances_database.read(offsets.read_all, ["balances"]) == {FIRST: StoredOffset("", 9)}
+
+
 @pytest.mark.parametrize(
     "believed",
     [StoredOffset("T1", 4), StoredOffset("T1", 6), StoredOffset("T2", 5)],
@@ -139,6 +148,26 @@ def test_a_consumer_that_believes_another_offset_advances_nothing(balances_datab
         advance(cursor, believed, 9)
 
     assert value(balances_database, "SELECT next_offset FROM consumer_offsets") == 5
+
+
+def test_the_offsets_of_five_thousand_partitions_are_stored_and_moved_as_a_unit(balances_database):
+    partitions = [Partition("t" * 249, number) for number in range(5_000)]
+    first = StoredOffset("00000000-0000-4000-8000-000000000001", 0)
+    start = Start(0, "the log does not begin at 0 and nothing of it was read", data_loss=True)
+    with balances_database.transaction() as cursor:
+        offsets.replace(cursor, {partition: Change(None, first.topic_id, start) for partition in partitions})
+    with balances_database.transaction() as cursor:
+        offsets.advance(cursor, dict.fromkeys(partitions, (first, 7)))
+
+    moves = {partition: (first._replace(next_offset=7), 9) for partition in partitions}
+    moves[partitions[4_321]] = (first, 9)  # one of them is not there
+    with pytest.raises(OffsetMoved), balances_database.transaction() as cursor:
+        offsets.advance(cursor, moves)
+
+    assert balances_database.read(offsets.read_all, ["t" * 249]) == dict.fromkeys(
+        partitions, first._replace(next_offset=7)
+    )
+    assert value(balances_database, "SELECT COUNT(history_gone_at) FROM consumer_offsets") == 5_000
 
 
 def test_of_two_that_store_a_first_offset_one_is_refused(balances_database):
@@ -155,11 +184,11 @@ def test_a_data_loss_is_reported_until_it_is_reconciled(balances_database):
     before = value(balances_database, "SELECT UTC_TIMESTAMP(6)")
     with balances_database.transaction() as cursor:
         start = Start(7, "records were removed before they were read", data_loss=True)
-        offsets.replace(cursor, FIRST, StoredOffset("T1", 5), "T1", start)
+        offsets.replace(cursor, {FIRST: Change(StoredOffset("T1", 5), "T1", start)})
         advance(cursor, StoredOffset("T1", 7), 8)
 
     with balances_database.transaction() as cursor:
-        offsets.mark_reconciled(cursor, before)  # what was found consistent before says nothing of it
+        offsets.mark_reconciled(cursor, before)  # what was found consistent before does not cover it
         assert offsets.announce_required(cursor)
         cursor.execute("SELECT UTC_TIMESTAMP(6)")
         offsets.mark_reconciled(cursor, cursor.fetchone()[0])

@@ -13,10 +13,11 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from common.events import known_server
 from common.events.lease import LEASE_SECONDS
 from common.events.outbox import Event, Outbox
-from common.events.relay import EXPIRED_AT_ONCE, Relay, Unacknowledged, relay_batch
+from common.events.publish import Unacknowledged, relay_batch
+from common.events.relay import EXPIRED_AT_ONCE, Relay
 from common.kafka import client_options
 from common.mysql import Database
-from common.mysql_session import LOCK_WAIT_SECONDS
+from common.mysql.session import LOCK_WAIT_SECONDS
 from common.status import Status
 from common.wakeup import WakeupEvent
 from tests.eventually import eventually
@@ -358,7 +359,7 @@ def test_old_idempotency_keys_are_forgotten_though_the_outbox_is_never_empty(
 
 
 def count_of_writes(status, seconds, writes):
-    """Wait until the status was written anew so often."""
+    """Wait until the status was written so often."""
     seen = set()
 
     def often():

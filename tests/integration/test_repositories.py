@@ -11,8 +11,8 @@ import pytest
 from common.events.idempotency import IdempotencyKeys, Key, KeyReused, Response, StillInProgress
 from common.events.outbox import Event, Outbox
 from common.mysql import CLOCK, Conflict, Database
-from common.mysql_errors import CHECK_VIOLATED
-from common.mysql_session import LOCK_WAIT_SECONDS
+from common.mysql.errors import CHECK_VIOLATED
+from common.mysql.session import LOCK_WAIT_SECONDS
 from tests.eventually import eventually
 from tests.integration.explained import Explained
 from tests.integration.tables import execute, rows, value
@@ -75,7 +75,7 @@ def test_accounts_are_read_with_the_names_of_their_clients_and_by_their_keys_alo
 
     assert [(account.id, name) for account, name in page] == [("b", "Ana Souza"), ("c", "Ana Souza")]
     assert (account, name) == (Account("a", "ana", Decimal("100.00"), NOW), "Ana Souza")
-    assert explained.indexes == {"PRIMARY"}  # no table is read whole and sorted
+    assert explained.indexes == {"PRIMARY"}  # no table is read completely and sorted
 
 
 # ---- locks
@@ -155,7 +155,7 @@ def append(cursor, *payloads):
 
 
 @pytest.mark.parametrize("statement", [lock, save_balances, oldest])
-def test_a_small_table_too_is_read_by_its_key_lest_strangers_rows_be_waited_for(bank, statement):
+def test_a_small_table_too_is_read_by_its_key_and_waits_for_no_other_row(bank, statement):
     with bank.transaction() as cursor:
         append(cursor, "{}", "{}", "{}")
         explained = Explained(cursor)

@@ -67,11 +67,11 @@ def test_a_dry_run_counts_and_changes_nothing(balances_database, known):
     )
 
 
-@pytest.mark.parametrize(("wrong_by", "told"), [(DAY, "86400 s behind this"), (-DAY, "86400 s ahead of this")])
-def test_nothing_is_reset_to_a_clock_that_is_still_wrong(balances_database, known, wrong_by, told):
+@pytest.mark.parametrize(("wrong_by", "error"), [(DAY, "86400 s behind this"), (-DAY, "86400 s ahead of this")])
+def test_nothing_is_reset_to_a_clock_that_is_still_wrong(balances_database, known, wrong_by, error):
     known(3 * DAY, "a")
 
-    with pytest.raises(WrongClock, match=f"{told} machine's clock.*correct the clocks first"):
+    with pytest.raises(WrongClock, match=f"{error} machine's clock.*correct the clocks first"):
         reset_future(balances_database, BALANCES, now=lambda: time.time() + wrong_by)
 
     assert in_the_future(balances_database) == ["a"]
@@ -90,18 +90,18 @@ def test_each_service_has_the_command(request, service, insert, name):
         execute(database, "INSERT INTO clients (id, name, email) VALUES ('ana', 'Ana', 'ana@example.com')")
     execute(database, insert.format(f"{CLOCK} + {DAY} * 1000000"))
 
-    told = [run_command(service, url, "reset-sequences", *options) for options in (["--dry-run"], [], [])]
+    done = [run_command(service, url, "reset-sequences", *options) for options in (["--dry-run"], [], [])]
 
-    assert [each.returncode for each in told] == [0, 0, 0]
+    assert [each.returncode for each in done] == [0, 0, 0]
     found = rf"{name}: 1 sequences ahead of the clock, by up to \d+ s: "
-    assert re.fullmatch(rf"{found}would be reset to the clock \(dry run\)\n", told[0].stdout)
-    assert re.fullmatch(rf"{found}reset to the clock\n", told[1].stdout)
-    assert told[2].stdout == f"{name}: no sequence is more than 300 s ahead of the clock\n"
+    assert re.fullmatch(rf"{found}would be reset to the clock \(dry run\)\n", done[0].stdout)
+    assert re.fullmatch(rf"{found}reset to the clock\n", done[1].stdout)
+    assert done[2].stdout == f"{name}: no sequence is more than 300 s ahead of the clock\n"
 
 
 def test_without_mysql_the_command_ends_with_a_sentence():
-    told = run_command("wallet", "mysql://wallet:wallet@127.0.0.1:1/wallet", "reset-sequences")
+    done = run_command("wallet", "mysql://wallet:wallet@127.0.0.1:1/wallet", "reset-sequences")
 
-    assert told.returncode == 1
-    assert told.stderr.splitlines()[-1].startswith("MySQL is not available: ")
-    assert "Traceback" not in told.stderr
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("MySQL is not available: ")
+    assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from common.mysql import Database
-from common.mysql_session import LOCK_WAIT_SECONDS, SESSION_WAIT_SECONDS, SQL_MODE
+from common.mysql.session import LOCK_WAIT_SECONDS, SESSION_WAIT_SECONDS, SQL_MODE
 from tests.database_server import DatabaseServer, database_server, is_mariadb
 from tests.integration.service import ROOT
 

@@ -31,7 +31,7 @@ def test_a_topic_that_the_broker_refuses_does_not_stop_the_others(kafka, admin):
     admin.delete_topics([topic])
 
 
-def test_a_broker_that_is_away_is_said_in_seconds_and_leaves_no_thread_behind():
+def test_an_unavailable_broker_is_reported_in_seconds_and_leaves_no_thread_behind():
     threads, started = threading.active_count(), time.monotonic()
 
     with pytest.raises(KafkaError):

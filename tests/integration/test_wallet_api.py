@@ -1,4 +1,4 @@
-"""The wallet over HTTP: a real process on a real MySQL. Kafka is away: the outbox keeps what happens."""
+"""The wallet over HTTP: a real process on a real MySQL. Kafka is unavailable: the outbox keeps the events."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ def balances_in(database):
 
 
 def check_problem(answer, status):
-    """The answer is a problem document that tells its own status, and no more than a sentence."""
+    """The response is a problem document with its own status and one sentence."""
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     document = answer.json()
@@ -64,7 +64,7 @@ def check_problem(answer, status):
 # ---- what is asked for is done
 
 
-def test_a_client_is_created_with_the_originals_body(wallet):
+def test_a_client_is_created_with_the_body_of_wallet_core(wallet):
     answer = wallet("POST", "/clients", json={"name": "Zoë", "email": "zoe@example.com", "unknown": "ignored"})
 
     client = answer.json()
@@ -95,7 +95,7 @@ def test_an_account_is_opened_with_nothing_in_it_and_announced(wallet, database)
     )
 
 
-def test_a_transfer_moves_the_money_and_announces_it_in_the_originals_bytes(wallet, database):
+def test_a_transfer_moves_the_money_and_publishes_the_bytes_of_wallet_core(wallet, database):
     answer = wallet("POST", "/transactions", json=transfer(0.5), headers={"X-Request-Id": "request-7"})
 
     transaction_id, sequence = answer.json()["id"], int(answer.headers["Sequence"])
@@ -113,7 +113,7 @@ def test_a_transfer_moves_the_money_and_announces_it_in_the_originals_bytes(wall
     )
 
 
-def test_a_transaction_is_found_where_its_location_says(wallet):
+def test_a_transaction_is_found_at_its_location(wallet):
     answer = wallet("POST", "/transactions", json=transfer(1))
 
     found = wallet("GET", answer.headers["Location"]).json()
@@ -122,12 +122,12 @@ def test_a_transaction_is_found_where_its_location_says(wallet):
     assert found == answer.json()
 
 
-@pytest.mark.parametrize(("written", "told"), [("1e2", "100"), ("0.10", "0.1"), ("100.00", "100"), ("99.5", "99.5")])
-def test_an_amount_is_exact_however_it_is_written(wallet, written, told):
+@pytest.mark.parametrize(("written", "number"), [("1e2", "100"), ("0.10", "0.1"), ("100.00", "100"), ("99.5", "99.5")])
+def test_an_amount_is_exact_in_every_notation(wallet, written, number):
     answer = wallet("POST", "/transactions", data=f'{{"account_id_from":"a","account_id_to":"b","amount":{written}}}')
 
     assert answer.status_code == 201
-    assert answer.text.endswith(f'"amount":{told}}}\n')
+    assert answer.text.endswith(f'"amount":{number}}}\n')
 
 
 def test_the_content_type_is_nobodys_business(wallet):
@@ -188,7 +188,7 @@ def test_accounts_are_listed_page_by_page(wallet):
         ("/transactions", '{"account_id_from":"a","account_id_to":"b","amount":1' + "0" * 5000 + "}", 422),
     ],
 )
-def test_what_is_refused_is_said_why_and_leaves_nothing(wallet, database, path, body, status):
+def test_a_refusal_has_a_reason_and_changes_nothing(wallet, database, path, body, status):
     answer = wallet("POST", path, data=body)
 
     check_problem(answer, status)
@@ -214,7 +214,7 @@ def test_what_is_not_there_is_not_found(wallet, path):
     ("method", "path", "allowed"),
     [("GET", "/transactions", "POST"), ("DELETE", "/accounts", "GET,POST"), ("POST", "/health", "GET")],
 )
-def test_a_method_that_a_path_does_not_know_is_told_which_it_knows(wallet, method, path, allowed):
+def test_another_method_of_a_path_is_refused_with_the_allowed_ones(wallet, method, path, allowed):
     answer = wallet(method, path)
 
     check_problem(answer, 405)
@@ -233,7 +233,7 @@ def test_a_body_may_have_64_kib_and_no_byte_more(wallet):
     check_problem(wallet("POST", "/clients", data=client.ljust(BODY_BYTES + 1)), 413)
 
 
-# ---- what the server refuses before the API hears of it
+# ---- what the server refuses before the API
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_one_key_serves_each_path_once(wallet):
     assert (client.status_code, account.status_code) == (201, 201)
 
 
-def test_a_key_whose_first_request_is_still_in_progress_is_told_so(wallet, database):
+def test_a_key_whose_first_request_is_in_progress_is_refused(wallet, database):
     key = next(keys)
     with database.transaction() as cursor:
         IdempotencyKeys(cursor).find(Key("POST /transactions", key, b"0" * 32))
@@ -381,7 +381,7 @@ def test_transfers_at_once_neither_make_nor_lose_a_cent(service, database):
 # ---- health
 
 
-def test_kafka_away_is_no_fault_and_the_outbox_is_told(wallet, database):
+def test_an_outage_of_kafka_is_no_fault_and_the_outbox_is_reported(wallet, database):
     wallet("POST", "/transactions", json=transfer(1))
 
     eventually(lambda: wallet("GET", "/ready").json()["kafka"] == "down")
@@ -392,7 +392,7 @@ def test_kafka_away_is_no_fault_and_the_outbox_is_told(wallet, database):
     assert wallet("GET", "/health").json() == {"status": "ok", "version": VERSION}
 
 
-def test_a_wallet_without_mysql_is_alive_but_not_ready_and_says_when_to_come_again(tmp_path):
+def test_a_wallet_without_mysql_is_alive_but_not_ready_and_sends_retry_after(tmp_path):
     url = "mysql://wallet:wallet@127.0.0.1:1/wallet"
     with Service(["-m", "wallet"], tmp_path / "log", DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
         ready = requests.get(f"{service.url}/ready", timeout=10)

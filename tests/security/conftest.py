@@ -13,7 +13,7 @@ from tests.eventually import eventually
 from tests.integration.service import ROOT, free_port
 from tests.security.certificates import Authority
 
-PASSWORD = "S3cret-%40/:#?"  # as a password may look; never to be found in a log
+PASSWORD = "S3cret-%40/:#?"  # of an unusual form; must never be in a log
 KAFKA_USER = "service"
 
 

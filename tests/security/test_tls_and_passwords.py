@@ -18,6 +18,7 @@ from common.mysql import Database, DatabaseUnavailable
 from tests.eventually import eventually
 from tests.integration.service import ROOT, Service
 from tests.security.conftest import PASSWORD, mysql_url
+from tests.seeds import skip_without_seeds
 
 WRONG = "wr0ng-S3cret"
 SECRETS = (PASSWORD, quote(PASSWORD, safe=""), WRONG, "S3cret")
@@ -25,6 +26,7 @@ FROM, TO = "a0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-0000
 
 
 def test_a_transfer_travels_where_everything_demands_tls_and_a_password(environment_of, tmp_path):
+    skip_without_seeds()
     with seen_in_ps() as commands:
         for service in ("wallet", "balances"):
             run_command(service, "migrate", environment_of(service), tmp_path / f"{service}.log")
@@ -70,7 +72,7 @@ def test_kafka_is_reached_over(protocol, mechanism, kafka_ports, kafka_environme
 
 
 @pytest.mark.parametrize("wrong", ["password", "certificate"])
-def test_kafka_refused_is_told_in_one_clear_line(wrong, environment_of, stranger, tmp_path):
+def test_a_refusal_of_kafka_is_one_clear_log_line(wrong, environment_of, stranger, tmp_path):
     if wrong == "password":
         changes, reason = {"KAFKA_SASL_PASSWORD": WRONG}, "Authentication failed"
     else:
@@ -89,24 +91,24 @@ def test_kafka_refused_is_told_in_one_clear_line(wrong, environment_of, stranger
 
 
 @pytest.mark.parametrize("wrong", ["password", "certificate", "name"])
-def test_mysql_refused_is_told_in_one_clear_line(wrong, environment_of, stranger, mysql_port, tmp_path):
-    said, log = "MYSQL_SSL_CA does not verify the certificate of MySQL", tmp_path / "migrate.log"
+def test_a_refusal_of_mysql_is_one_clear_log_line(wrong, environment_of, stranger, mysql_port, tmp_path):
+    reason, log = "MYSQL_SSL_CA does not verify the certificate of MySQL", tmp_path / "migrate.log"
     if wrong == "password":
-        said = "MySQL refuses the user or the password"
+        reason = "MySQL refuses the user or the password"
         changes = {"MIGRATIONS_DATABASE_URL": mysql_url("wallet_owner", mysql_port, WRONG)}
     elif wrong == "certificate":
         changes = {"MYSQL_SSL_CA": str(stranger.certificate)}
     else:  # the certificate is 127.0.0.1's
         changes = {"MIGRATIONS_DATABASE_URL": mysql_url("wallet_owner", mysql_port, host="localhost")}
 
-    migrating = start_verb("wallet", "migrate", environment_of("wallet", **changes), log)
+    migrating = start_command("wallet", "migrate", environment_of("wallet", **changes), log)
     try:
         eventually(lambda: log.read_text().endswith("\n"), seconds=20)
     finally:
         migrating.kill()
         migrating.wait()
 
-    assert said in log.read_text()
+    assert reason in log.read_text()
     assert len(log.read_text().splitlines()) == 1
     assert_no_secret(log.read_text())
 
@@ -129,9 +131,9 @@ def test_a_failed_migration_does_not_print_the_password(environment_of, mysql_po
     service_itself = mysql_url("wallet", mysql_port)  # who may not drop a table
     log = tmp_path / "rollback.log"
 
-    code = start_verb("wallet", "rollback", environment_of("wallet", MIGRATIONS_DATABASE_URL=service_itself), log).wait(
-        30
-    )
+    code = start_command(
+        "wallet", "rollback", environment_of("wallet", MIGRATIONS_DATABASE_URL=service_itself), log
+    ).wait(30)
 
     assert code == 1
     assert "command denied" in log.read_text()
@@ -142,7 +144,9 @@ def test_a_failed_migration_does_not_print_the_password(environment_of, mysql_po
 def test_a_url_that_cannot_be_read_is_not_printed(password, environment_of, tmp_path):
     url, log = f"mysql://wallet:{password}@127.0.0.1:3306/wallet", tmp_path / "migrate.log"
 
-    code = start_verb("wallet", "migrate", environment_of("wallet", MIGRATIONS_DATABASE_URL=url), log).wait(timeout=30)
+    code = start_command("wallet", "migrate", environment_of("wallet", MIGRATIONS_DATABASE_URL=url), log).wait(
+        timeout=30
+    )
 
     assert code == 1
     assert log.read_text().startswith("A database URL has the form mysql://user:password@host:port/database")
@@ -154,14 +158,14 @@ def connection_id(cursor):
     return cursor.fetchone()
 
 
-def run_command(service, verb, environment, log):
-    assert start_verb(service, verb, environment, log).wait(timeout=40) == 0, log.read_text()
+def run_command(service, command, environment, log):
+    assert start_command(service, command, environment, log).wait(timeout=40) == 0, log.read_text()
 
 
-def start_verb(service, verb, environment, log):
+def start_command(service, command, environment, log):
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", f"{service}.ops", verb],
+            [sys.executable, "-m", f"{service}.ops", command],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=output,
@@ -178,19 +182,19 @@ def seen_in_ps():
     """A set that fills with the command lines of all processes of the machine, as anybody on it may read them."""
     commands, done = set(), threading.Event()
 
-    def look():
+    def collect():
         while not done.wait(0.01):
             for process in Path("/proc").glob("[0-9]*"):
                 with suppress(OSError):  # it has ended
                     commands.add((process / "cmdline").read_text(errors="replace").replace("\0", " "))
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    collecting = threading.Thread(target=collect)
+    collecting.start()
     try:
         yield commands
     finally:
         done.set()
-        looking.join()
+        collecting.join()
 
 
 def assert_no_secret(*texts):

@@ -59,6 +59,7 @@ class GroupMember:
         )
         self._manager = SimpleNamespace(cluster=self._cluster)
         self._coordinator = SimpleNamespace(request_rejoin=lambda: None)
+        self._subscription = SimpleNamespace(all_consumed_offsets=self._consumed_offsets)
         self._learn_the_topic_ids()
 
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
@@ -85,15 +86,15 @@ class GroupMember:
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self._positions[tp] = offset
 
-    def position(self, tp: TopicPartition) -> int | None:
-        return self._positions.get(tp)
+    def _consumed_offsets(self) -> dict[TopicPartition, Any]:
+        return {tp: SimpleNamespace(offset=offset) for tp, offset in self._positions.items()}
 
     def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
-        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no response")])
         return {tp: self._world.broker.logs[tp].beginning for tp in partitions}
 
     def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
-        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no response")])
         return {tp: self._world.broker.logs[tp].end for tp in partitions}
 
     def commit_async(self, offsets: object) -> None:

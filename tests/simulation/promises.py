@@ -22,7 +22,7 @@ def check(world: "World") -> None:
 def _projection_equals_the_accounts(world: "World") -> None:
     for name, account in world.wallet.tables.accounts.items():
         row = world.read_model.committed.get(("balance", name))
-        if name not in world.wallet.touched:  # no event has named it: only a seed could have told Balances
+        if name not in world.wallet.touched:  # no event has named it: only a seed could have put it into Balances
             assert row is None or account.balance == OPENING
             continue
         assert row is not None, f"{name} is not in the projection"

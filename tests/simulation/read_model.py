@@ -1,5 +1,6 @@
 """The database of Balances: READ COMMITTED, row locks, and COMMITs whose response is lost."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -87,25 +88,28 @@ class Transaction:
             rows = {**self._database.committed, **self.changed}
             self._rows = [(*key[1:], *row.stored) for key, row in rows.items() if key[0] == "offset"]
             return len(self._rows)
-        if statement.startswith("INSERT IGNORE INTO consumer_offsets"):
-            topic, number, topic_id, next_offset, data_loss = parameters
-            row = Offset(StoredOffset(topic_id, next_offset), self._flag(data_loss))
-            return self._change(("offset", topic, number), lambda old: row if old is None else None)
-        if statement.startswith("UPDATE consumer_offsets SET topic_id"):
-            topic_id, next_offset, data_loss, topic, number, *expected = parameters
-            return self._move((topic, number), expected, StoredOffset(topic_id, next_offset), self._flag(data_loss))
-        if statement.startswith("UPDATE consumer_offsets SET next_offset"):
-            next_offset, topic, number, *expected = parameters
-            return self._move((topic, number), expected, StoredOffset(expected[0], next_offset), False)
+        if statement.startswith("UPDATE JSON_TABLE"):
+            return sum(
+                self._move((topic, number), (topic_id, offset), StoredOffset(new_topic_id, new_offset))
+                for topic, number, topic_id, offset, new_topic_id, new_offset in json.loads(parameters[0])
+            )
         raise NotImplementedError(statement)
 
-    def executemany(self, statement: str, rows: Sequence[Any]) -> None:
+    def queue(self, statement: str, parameters: Sequence[Any]) -> None:
+        """Only losses of data are queued. Here the statement runs at once."""
+        assert statement.startswith("UPDATE consumer_offsets SET history_gone_at"), statement
+        if "announce" not in self._world.broken:
+            self._change(("offset", *parameters), lambda old: old and old._replace(data_loss=True))
+
+    def executemany(self, statement: str, rows: Sequence[Any]) -> int:
         self._call()
         self.upserted = len(rows)
+        if statement.startswith("INSERT IGNORE INTO consumer_offsets"):
+            return sum(self._insert_offset(*row) for row in rows)
         if statement.startswith("INSERT INTO dead_letters"):
             for topic_id, topic, number, offset, *_ in rows:
                 self._change(("dead letter", topic_id, topic, number, offset), lambda old: "parked")
-            return
+            return len(rows)
         allowed: Callable[[Any, Any], bool] = {
             projection._NEWER: lambda old, new: old is None or new.sequence > old.sequence,
             projection._IN_ORDER: lambda old, new: True,
@@ -113,6 +117,7 @@ class Transaction:
         }[statement]
         for row in (projection.Row(*values) for values in rows):
             self._change(("balance", row.account_id), partial(_if_allowed, allowed, row))
+        return len(rows)
 
     def fetchall(self) -> list[Any]:
         return self._rows
@@ -122,16 +127,17 @@ class Transaction:
         if self.lost:
             raise DatabaseUnavailable("the server was replaced")
 
-    def _move(self, tp: tuple[str, int], expected: Sequence[Any], stored: StoredOffset, data_loss: bool) -> int:
+    def _insert_offset(self, topic: str, number: int, topic_id: str, next_offset: int) -> int:
+        row = Offset(StoredOffset(topic_id, next_offset), data_loss=False)
+        return self._change(("offset", topic, number), lambda old: row if old is None else None)
+
+    def _move(self, tp: tuple[str, int], expected: tuple[str, int], stored: StoredOffset) -> int:
         def moved(old: Offset | None) -> Offset | None:
-            if old is None or ("compare-and-set" not in self._world.broken and tuple(expected) != old.stored):
+            if old is None or ("compare-and-set" not in self._world.broken and expected != old.stored):
                 return None
-            return Offset(stored, data_loss or old.data_loss)
+            return Offset(stored, old.data_loss)
 
         return self._change(("offset", *tp), moved)
-
-    def _flag(self, data_loss: bool) -> bool:
-        return data_loss and "announce" not in self._world.broken
 
     def _change(self, key: Key, change: Callable[[Any], Any]) -> int:
         if self._database.is_locked(key, by_other_than=self):

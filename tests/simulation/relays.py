@@ -11,16 +11,14 @@ import pymysql
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from common.events.relay import Unacknowledged, relay_batch
+from common.events.publish import Unacknowledged, relay_batch
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-LOST = pymysql.OperationalError(2013, "lost")
-
 
 class RelayProcess:
-    """The real relay_batch on a connection and a producer of its own. Any of several may believe that it leads.
+    """The real relay_batch on a connection and a producer of its own. Any of several may believe that it is the leader.
 
     That is more than a lease allows, which two relays hold for a moment at most.
     """
@@ -57,9 +55,9 @@ class OutboxConnection:
         yield
 
     def execute(self, statement: str, parameters: Sequence[Any]) -> None:
-        self._world.between_calls(can_fail=[LOST])
+        self._world.between_calls(can_fail=[_lost()])
         if self._generation != self._world.wallet.generation:
-            raise LOST
+            raise _lost()
         outbox = self._world.wallet.outbox
         if statement.startswith("SELECT id, topic"):
             oldest = sorted(outbox.items())[: min(parameters[0], self._world.random.randint(1, 20))]
@@ -74,7 +72,7 @@ class OutboxConnection:
         else:
             raise NotImplementedError(statement)
         # The response may be lost after the statement took effect.
-        self._world.between_calls(can_fail=[LOST])
+        self._world.between_calls(can_fail=[_lost()])
 
     def fetchall(self) -> list[Any]:
         return self._rows
@@ -82,6 +80,11 @@ class OutboxConnection:
     def _remove(self, number: int) -> None:
         if row := self._world.wallet.outbox.pop(number, None):
             assert row[1] in self._world.broker.event_ids, f"outbox row {number} was removed unsent"
+
+
+def _lost() -> pymysql.OperationalError:
+    """A new error each time: each time that one is raised it keeps the frames of that moment, a complete world."""
+    return pymysql.OperationalError(2013, "lost")
 
 
 class Producer:
@@ -111,12 +114,12 @@ class Producer:
                     self._deliver(tp)
 
     def _get(self, tp: TopicPartition, record: Any) -> None:
-        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no response")])
         while not record.delivered:
             if record not in self._queues[tp] or not self._deliver(tp):
                 raise KafkaTimeoutError("no acknowledgement")
         # The acknowledgement may be lost.
-        self._world.between_calls(can_fail=[KafkaTimeoutError("no answer")])
+        self._world.between_calls(can_fail=[KafkaTimeoutError("no response")])
 
     def _deliver(self, tp: TopicPartition) -> bool:
         if not self._world.broker.accepts(tp):

@@ -1,6 +1,8 @@
 """Many seeded schedules of the real steps between fakes; see world.py."""
 
+import gc
 import os
+import weakref
 
 import pytest
 
@@ -29,6 +31,18 @@ def test_the_same_seed_gives_the_same_schedule():
     assert first.wallet.tables == second.wallet.tables
     assert first.broker.transactions == second.broker.transactions
     assert first.read_model.committed == second.read_model.committed
+
+
+def test_a_world_that_has_ended_is_not_kept_in_memory():
+    worlds = []
+    for seed in range(20):
+        world = World(seed)
+        world.run()
+        worlds.append(weakref.ref(world))
+    del world
+    gc.collect()
+
+    assert [world for world in worlds if world()] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

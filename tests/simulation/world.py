@@ -5,7 +5,7 @@ which others take steps meanwhile. A schedule that fails is repeated by its seed
 relay's batch, the consumer's batch, the offsets and the projection are the real ones. Only what they talk to is fake.
 
 What no consumer can notice is left out: a log that loses records before they were read, or that has grown beyond the
-stored offset again before a consumer looks.
+stored offset again before a consumer notices.
 """
 
 import random

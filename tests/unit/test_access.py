@@ -4,7 +4,7 @@ import pytest
 
 import balances.api
 from common.access import csrf_protection, token
-from common.environment import Misconfigured
+from common.environment import ConfigurationError
 from wallet.api import create_app
 
 
@@ -32,7 +32,7 @@ def test_the_log_reports_that_authentication_is_enabled_without_the_token(monkey
 def test_a_token_that_no_header_can_carry_stops_the_start_and_is_not_shown(monkeypatch, value):
     monkeypatch.setenv("WALLET_TOKEN", value)
 
-    with pytest.raises(Misconfigured, match="WALLET_TOKEN must contain only visible ASCII") as refusal:
+    with pytest.raises(ConfigurationError, match="WALLET_TOKEN must contain only visible ASCII") as refusal:
         token("WALLET_TOKEN")
     assert value not in str(refusal.value)
 
@@ -42,7 +42,7 @@ def test_an_empty_file_does_not_pass_for_no_token(monkeypatch, tmp_path, content
     (tmp_path / "token").write_text(content)
     monkeypatch.setenv("WALLET_TOKEN_FILE", str(tmp_path / "token"))
 
-    with pytest.raises(Misconfigured, match="WALLET_TOKEN_FILE names an empty file"):
+    with pytest.raises(ConfigurationError, match="WALLET_TOKEN_FILE must name a file with a value"):
         token("WALLET_TOKEN")
 
 

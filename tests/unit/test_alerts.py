@@ -1,4 +1,4 @@
-"""The alert rules ask for nothing that the services do not tell."""
+"""Each alert rule uses only metrics that the services expose."""
 
 import re
 from pathlib import Path
@@ -16,10 +16,10 @@ RULES = [rule for group in yaml.safe_load(FILE.read_text(encoding="utf-8"))["gro
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_each_alert_asks_for_what_the_services_tell(rule):
-    asked = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", re.sub(r"\(.*?\)(?= \()|\{.*?\}", "", rule["expr"])))
+def test_each_alert_uses_metrics_that_the_services_expose(rule):
+    used = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", re.sub(r"\(.*?\)(?= \()|\{.*?\}", "", rule["expr"])))
 
-    assert asked <= told()
+    assert used <= exposed()
     assert rule["annotations"]["summary"]
     assert rule["labels"]["severity"] in ("page", "ticket")
 
@@ -28,11 +28,11 @@ def test_each_alert_asks_for_what_the_services_tell(rule):
     "metric",
     ["wallet_outbox_oldest_seconds", "balances_lag_seconds", "balances_dead_letters", "balances_partitions_consumed"],
 )
-def test_there_is_an_alert_for_what_matters_most(metric):
+def test_there_is_an_alert_on_each_important_metric(metric):
     assert any(metric in rule["expr"] for rule in RULES)
 
 
-def told():
+def exposed():
     status = SimpleNamespace(read=dict)
     families = [collect(NoDatabase(), status) for collect in (wallet.metrics.collect, balances.metrics.collect)]
     return {family.name for each in families for family in each} | {"http_requests_total"}

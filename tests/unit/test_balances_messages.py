@@ -47,7 +47,7 @@ def updated(**changes):
 # ---- what is read
 
 
-def test_a_transfer_tells_two_balances():
+def test_a_transfer_has_two_balances():
     read = parse(record(updated()))
 
     assert read == (
@@ -56,7 +56,7 @@ def test_a_transfer_tells_two_balances():
     )
 
 
-def test_a_new_account_tells_a_balance_that_may_only_be_inserted():
+def test_a_new_account_has_a_balance_that_is_only_inserted():
     value = b'{"Name":"AccountCreated","Payload":{"account_id":"a1","client_id":"c1","balance":0}}'
 
     read = parse(record(value))
@@ -64,13 +64,13 @@ def test_a_new_account_tells_a_balance_that_may_only_be_inserted():
     assert read == (Balance("a1", Decimal(0), 1795347740123456, HAPPENED, creation=True),)
 
 
-def test_an_announcement_tells_one_balance():
+def test_an_announcement_has_one_balance():
     read = parse(record(announced("12.34")))
 
     assert read == (Balance("a1", Decimal("12.34"), 1795347740123456, HAPPENED),)
 
 
-def test_the_originals_events_without_headers_have_no_sequence_and_the_time_of_their_record():
+def test_events_of_wallet_core_have_no_sequence_and_the_time_of_their_record():
     sent = parse(record(updated(), headers=[]))
 
     assert [each.sequence for each in sent] == [None, None]
@@ -86,7 +86,7 @@ def test_the_originals_events_without_headers_have_no_sequence_and_the_time_of_t
         ("0.005", "0.01"),
     ],
 )
-def test_the_originals_floats_are_rounded_to_the_cent_as_its_column_does(written, held):
+def test_floats_of_wallet_core_are_rounded_to_the_cent_as_its_column_does(written, held):
     (balance,) = parse(record(announced(written), headers=[]))
 
     assert balance.balance == Decimal(held)

@@ -1,4 +1,4 @@
-"""What a dead letter says of its record."""
+"""The sequence of a dead letter."""
 
 from datetime import datetime
 

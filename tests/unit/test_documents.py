@@ -18,7 +18,7 @@ NAME = re.compile(r"\b[A-Za-z]+(?:_[A-Za-z0-9]+)+\b")
 METHODS = "GET|POST|PUT|DELETE"
 OUTPUT_OR_COMMENT = re.compile(r"(^|\s)#|^\$ |^[{\[]")
 # Names of other programs, quoted where a document explains or configures them.
-FOREIGN = {"OLD_DATABASE", "REPOSITORY_URL", "index_name", "innodb_flush_log_at_trx_commit"}
+FOREIGN = {"OLD_DATABASE", "REPOSITORY_URL", "index_name", "innodb_flush_log_at_trx_commit", "wsrep_sync_wait"}
 PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)+/?")
 SEQUENCE_LINE = re.compile(r"participant (\w+)( as .+)?|(\w+)--?>>(\w+): .+|Note over (\w+)(?:,(\w+))?: .+")
 
@@ -205,7 +205,9 @@ def _without_parameters(path: str) -> str:
 
 @cache
 def routes() -> set[tuple[str, str]]:
-    described = [json.loads(path.read_text(encoding="utf-8"))["paths"] for path in (ROOT / "http").glob("*.json")]
+    described = [
+        json.loads(path.read_text(encoding="utf-8"))["paths"] for path in (ROOT / "http").glob("*.openapi.json")
+    ]
     return {
         (method.upper(), _without_parameters(path)) for paths in described for path in paths for method in paths[path]
     }

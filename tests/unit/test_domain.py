@@ -32,7 +32,7 @@ from wallet.domain import (
 )
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
-CLOCK = 1_795_347_740_123_456  # the same moment as the database says it
+CLOCK = 1_795_347_740_123_456  # the same time by the database's clock
 CENT = Decimal("0.01")
 
 amounts_in_cents = st.decimals(min_value=CENT, max_value=MAX_BALANCE, places=2)
@@ -90,7 +90,7 @@ def test_a_transfer_moves_the_amount_to_the_cent():
     assert (source.balance, target.balance) == (Decimal("899.99"), Decimal("100.11"))
 
 
-def test_a_transfer_gives_the_transaction_and_announces_both_balances_as_they_stand_afterwards():
+def test_a_transfer_returns_the_transaction_and_an_event_with_both_new_balances():
     source, target = account("a1", 1000), account("a2", 1000)
 
     transaction, events = transfer("t1", source, target, Decimal(100), CLOCK, NOW)
@@ -102,7 +102,7 @@ def test_a_transfer_gives_the_transaction_and_announces_both_balances_as_they_st
     ]
 
 
-def test_the_whole_balance_may_go():
+def test_a_transfer_can_take_the_full_balance():
     source, target = account("a1", "10.50"), account("a2", 0)
 
     transfer("t1", source, target, Decimal("10.50"), CLOCK, NOW)
@@ -124,7 +124,7 @@ REFUSALS = {
     "beyond what the receiver can hold": ("1000.00", MAX_BALANCE, "0.01", BalanceLimitExceeded),
     "of nothing": ("1000.00", "0", "0", InvalidAmount),
     "of less than nothing": ("1000.00", "0", "-1", InvalidAmount),
-    "finer than cents": ("1000.00", "0", "0.001", InvalidAmount),
+    "more than 2 decimals": ("1000.00", "0", "0.001", InvalidAmount),
     "of more than 13 digits": ("1000.00", "0", "10000000000000", InvalidAmount),
 }
 
@@ -243,7 +243,7 @@ def test_a_transfer_is_refused_while_the_clocks_of_service_and_database_differ(s
     assert (source.balance, source.sequence) == (10, 0)
 
 
-def test_a_transfer_of_an_account_whose_sequence_is_ahead_of_the_clock_is_refused_and_says_what_to_do():
+def test_a_sequence_ahead_of_the_clock_is_refused_with_the_next_step():
     source, target = account("a1", 10), account("a2", 0)
     target.sequence = CLOCK + 86_400_000_000
 
@@ -257,7 +257,7 @@ def test_a_transfer_of_an_account_whose_sequence_is_ahead_of_the_clock_is_refuse
 
 
 @given(amounts_in_cents)
-def test_every_whole_number_of_cents_that_the_column_holds_is_an_amount(amount):
+def test_every_number_of_cents_within_the_column_is_an_amount(amount):
     check_amount(amount)
 
 
@@ -273,11 +273,11 @@ WRONG_AMOUNTS = {
     "-0.01": "greater than zero",
     "-1e400000": "greater than zero",
     "-1e-400000": "greater than zero",
-    "0.001": "finer than cents",
-    "1.005": "finer than cents",
-    "9999999999999.991": "finer than cents",
-    "1e-400000": "finer than cents",
-    "1e-2000000": "finer than cents",  # so small that a remainder of it would be rounded to 0
+    "0.001": "more than 2 decimals",
+    "1.005": "more than 2 decimals",
+    "9999999999999.991": "more than 2 decimals",
+    "1e-400000": "more than 2 decimals",
+    "1e-2000000": "more than 2 decimals",  # so small that a remainder of it would be rounded to 0
     "10000000000000": "more than 13 digits",
     "1e13": "more than 13 digits",
     "1e400000": "more than 13 digits",
@@ -286,7 +286,7 @@ WRONG_AMOUNTS = {
 
 @pytest.mark.timeout(5)  # judged at once, whatever its size
 @pytest.mark.parametrize(("text", "reason"), WRONG_AMOUNTS.items())
-def test_an_amount_that_is_not_whole_cents_within_the_column_is_refused(text, reason):
+def test_an_amount_with_a_fraction_of_a_cent_or_beyond_the_column_is_refused(text, reason):
     with pytest.raises(InvalidAmount, match=reason):
         check_amount(Decimal(text))
 
@@ -297,9 +297,9 @@ def test_an_amount_that_is_not_whole_cents_within_the_column_is_refused(text, re
     [
         ("9" * 60_000, "more than 13 digits"),
         ("1" + "0" * 60_000 + ".01", "more than 13 digits"),
-        ("0." + "0" * 60_000 + "1", "finer than cents"),
-        ("1." + "0" * 60_000 + "1", "finer than cents"),
-        ("0.01" + "9" * 60_000, "finer than cents"),
+        ("0." + "0" * 60_000 + "1", "more than 2 decimals"),
+        ("1." + "0" * 60_000 + "1", "more than 2 decimals"),
+        ("0.01" + "9" * 60_000, "more than 2 decimals"),
     ],
     ids=["60,000 nines", "60,000 zeros before the point", "a tiny one", "a long tail", "a tail of nines"],
 )

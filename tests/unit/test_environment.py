@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.environment import Misconfigured, integer, text
+from common.environment import ConfigurationError, integer, text
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def test_an_empty_value_is_none_as_compose_gives_it_for_a_variable_that_is_not_s
 
 
 def test_a_missing_value_without_a_default_ends_the_process_with_its_name(setenv):
-    with pytest.raises(Misconfigured, match=r"^NAME is not set"):
+    with pytest.raises(ConfigurationError, match=r"^NAME is required"):
         text("NAME")
 
 
-def test_a_value_may_stand_in_a_file(setenv, tmp_path):
+def test_a_value_can_be_in_a_file(setenv, tmp_path):
     (tmp_path / "secret").write_text("pássword\n", encoding="utf-8")
     setenv(str(tmp_path / "secret"), "NAME_FILE")
     setenv("not this one")
@@ -45,12 +45,12 @@ def test_a_value_may_stand_in_a_file(setenv, tmp_path):
 def test_a_file_that_cannot_be_read_ends_the_process_with_the_name_of_its_variable(setenv, tmp_path):
     setenv(str(tmp_path / "missing"), "NAME_FILE")
 
-    with pytest.raises(Misconfigured, match=r"^NAME_FILE cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"^NAME_FILE must name a readable UTF-8 file"):
         text("NAME", "a default")
 
 
 @pytest.mark.parametrize(("value", "number"), [("1", 1), ("8080", 8080), ("65535", 65535), ("007", 7)])
-def test_a_whole_number_is_read(setenv, value, number):
+def test_an_integer_is_read(setenv, value, number):
     setenv(value)
 
     assert integer("NAME", 3003) == number
@@ -64,5 +64,5 @@ def test_a_number_has_its_default(setenv):
 def test_a_number_that_is_none_or_out_of_bounds_ends_the_process_with_its_name(setenv, value):
     setenv(value)
 
-    with pytest.raises(Misconfigured, match=r"^NAME must be a whole number from 1 to 65535"):
+    with pytest.raises(ConfigurationError, match=r"^NAME must be an integer from 1 to 65535, not "):
         integer("NAME", 3003)

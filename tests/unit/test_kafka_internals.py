@@ -1,4 +1,4 @@
-"""The private parts of kafka-python that the services rely on: an upgrade that renames one fails here."""
+"""The private parts of kafka-python that the services use: an upgrade that renames one fails here."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
@@ -52,6 +52,24 @@ def test_the_partitions_are_those_of_the_metadata(consumer: KafkaConsumer) -> No
     found = kafka_internals.partitions_of(known(consumer, None), ["balances", "unknown"])
 
     assert found == [("balances", 0), ("balances", 1)]
+
+
+def test_the_positions_of_all_partitions_are_read_at_once(consumer: KafkaConsumer) -> None:
+    first, second, unknown = (TopicPartition("balances", number) for number in range(3))
+    consumer.unsubscribe()
+    consumer.assign([first, second, unknown])
+    consumer.seek(first, 5)
+    consumer.seek(second, 7)
+
+    assert kafka_internals.positions_of(consumer) == {("balances", 0): 5, ("balances", 1): 7}
+
+
+def test_the_clients_have_the_parts_of_their_manager(consumer: KafkaConsumer) -> None:
+    manager = consumer._manager
+
+    assert {"call_soon", "run", "wait_for", "reset_backoff", "broker_version"} <= set(dir(manager))
+    assert {"brokers", "bootstrap_brokers", "refresh_metadata", "topic_id"} <= set(dir(manager.cluster))
+    assert {"partitions_for_topic", "_lock"} <= set(dir(consumer._cluster))
 
 
 def test_an_advertised_address_that_cannot_be_resolved_is_named(consumer: KafkaConsumer) -> None:

@@ -1,8 +1,8 @@
-"""The parts of the MySQL module that need no MySQL: its URLs, and what is retried."""
+"""The parts of common.mysql that need no server: its URLs, and what is retried."""
 
 import pytest
 
-from common.environment import Misconfigured
+from common.environment import ConfigurationError
 from common.mysql import CONFLICT_TRIES, Conflict, Database, DatabaseUnavailable, repeat_on_conflict
 
 
@@ -32,7 +32,7 @@ def test_a_database_is_named_by_its_url_and_nothing_connects(url, name):
     ],
 )
 def test_a_url_of_another_form_is_refused_without_its_password(url):
-    with pytest.raises(Misconfigured, match="has the form mysql://user:password@host:port/database") as refusal:
+    with pytest.raises(ConfigurationError, match="has the form mysql://user:password@host:port/database") as refusal:
         Database(url)
 
     assert "sec" not in str(refusal.value)
@@ -82,7 +82,7 @@ def test_only_a_conflict_is_a_reason_to_repeat():
 
     def work():
         calls.append(1)
-        raise DatabaseUnavailable("the COMMIT may have been heard")
+        raise DatabaseUnavailable("the COMMIT may have taken effect")
 
     with pytest.raises(DatabaseUnavailable):
         repeat_on_conflict(work)

@@ -5,7 +5,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from common.mysql_errors import CONFLICTS, OUTAGES, Conflict, DatabaseUnavailable, translated
+from common.mysql.errors import CONFLICTS, OUTAGES, Conflict, DatabaseUnavailable, translated
 
 # The numbers that MySQL 9.7 and MariaDB 10.11 gave in each situation; None where the server has no such situation.
 # Provoked by tests/integration/test_mysql_errors.py, or by hand where that takes a full disk or a cluster (by hand: *).
@@ -18,6 +18,7 @@ PROVOKED = [
     ("read_only", 1290, 1290, DatabaseUnavailable),
     ("read_only was set between a statement and its COMMIT", 1290, 1290, DatabaseUnavailable),
     ("super_read_only", 1290, None, DatabaseUnavailable),
+    ("binlog_format = STATEMENT, which READ COMMITTED does not allow", 1665, 1665, DatabaseUnavailable),
     ("transaction is read-only", 1792, 1792, DatabaseUnavailable),
     ("schema is read-only", 3989, None, DatabaseUnavailable),
     ("innodb_read_only *", 1015, 1036, DatabaseUnavailable),
@@ -33,6 +34,7 @@ PROVOKED = [
     ("too many connections", 1040, 1040, DatabaseUnavailable),
     ("too many connections of a user", 1226, 1226, DatabaseUnavailable),
     ("too many statements of a user", 1226, 1226, DatabaseUnavailable),
+    ("group replication: another member was faster *", 3101, None, Conflict),
     ("table is full", 1114, 1114, DatabaseUnavailable),
     ("disk is full, CREATE TABLE *", 3675, None, DatabaseUnavailable),
     ("disk is full, INSERT (MariaDB ends itself) *", 1114, 2013, DatabaseUnavailable),
@@ -65,7 +67,6 @@ PROVOKED = [
 # Not provoked.
 LISTED = [
     ("deadlock of a distributed transaction", 1614, Conflict),
-    ("group replication: another member was faster", 3101, Conflict),
     ("group replication: no majority", 3100, DatabaseUnavailable),
     ("read-only mode", 1836, DatabaseUnavailable),
     ("error during COMMIT", 1180, DatabaseUnavailable),
@@ -79,7 +80,7 @@ CODES = {(code, expected) for _, *codes, expected in [*PROVOKED, *LISTED] for co
 def raised_as(code: int) -> Any:
     """The exception that PyMySQL raises for this number of a server."""
     with pytest.raises(pymysql.MySQLError) as raised:
-        pymysql.err.raise_mysql_exception(b"\xff" + code.to_bytes(2, "little") + b"#HY000as the server says it")
+        pymysql.err.raise_mysql_exception(b"\xff" + code.to_bytes(2, "little") + b"#HY000as the server reports it")
     return raised.value
 
 
@@ -106,6 +107,19 @@ def test_no_number_is_both_a_conflict_and_an_outage() -> None:
 )
 def test_what_is_wrong_with_a_connection_or_a_file_is_an_outage(error: pymysql.MySQLError) -> None:
     assert type(translated(error)) is DatabaseUnavailable
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("149 - 'Lock deadlock; Retry transaction'", Conflict),  # of group replication, by hand
+        ("28 - 'No space left on device'", DatabaseUnavailable),
+    ],
+)
+def test_an_error_during_commit_is_a_conflict_only_if_its_reason_is_a_deadlock(reason: str, expected: type) -> None:
+    error = pymysql.OperationalError(1180, f"Got error {reason} during COMMIT")
+
+    assert type(translated(error)) is expected
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), KeyError("a bug")])

@@ -72,7 +72,7 @@ def test_without_topic_ids_a_recreated_topic_is_recognised_by_its_end():
     stored=st.none() | st.builds(StoredOffset, st.sampled_from([HERE, OTHER]), st.integers(0, 9)),
     bounds=st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted),
 )
-def test_the_start_is_always_in_the_log_and_skips_nothing_without_saying_so(stored, bounds):
+def test_the_start_is_always_in_the_log_and_skips_nothing_without_reporting_it(stored, bounds):
     beginning, end = bounds
 
     start = start_at(stored, HERE, beginning, end)

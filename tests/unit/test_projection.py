@@ -1,6 +1,6 @@
 """The law of the read model: however the events come, it ends as if each had come once and in its turn.
 
-`BalancesTable` stands in for the table; that MySQL does the same is asked of MySQL, in the integration tests.
+`BalancesTable` is a stand-in for the table. The integration tests show that MySQL does the same.
 """
 
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from balances.messages import Balance
 from balances.projection import apply, fold
-from tests.stand_ins import BalancesTable
+from tests.balances_table import BalancesTable
 
 EPOCH = datetime(2026, 11, 22)
 SEEDED, CREATED = ["a1", "a2", "a3"], ["b1", "b2", "b3"]
@@ -34,7 +34,7 @@ def applied(batches):
 
 
 def one_by_one(balances):
-    """What the rules say, each event in its turn."""
+    """The rules, applied one event at a time."""
     rows = seeded_table().rows
     for each in balances:
         _, known_sequence, _ = rows.get(each.account_id, (None, None, None))
@@ -138,13 +138,13 @@ def test_a_creation_never_changes_a_balance_that_is_there_however_high_its_seque
     assert rows == seeded_table().rows
 
 
-def test_an_event_of_the_original_applies_as_it_comes_and_leaves_the_sequence_alone():
+def test_an_event_of_wallet_core_applies_in_order_and_keeps_the_sequence():
     rows = applied([[balance("a1", 900, 12), balance("a1", 800), balance("a1", 950, 11)]])
 
     assert rows["a1"] == (Decimal(800), 12, EPOCH)
 
 
-def test_a_batch_without_events_says_nothing_to_the_database():
+def test_a_batch_without_events_runs_no_statement():
     assert list(fold([])) == []
 
 

@@ -1,4 +1,4 @@
-"""When a service says of itself that it is ready: what is its own fault counts, Kafka away does not."""
+"""When a service reports that it is ready: its own faults count, an outage of Kafka does not."""
 
 import time
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ def wallet_database(**facts):
     return SimpleNamespace(probe=lambda query: facts)
 
 
-def away():
+def unavailable():
     def read(query):
         raise DatabaseUnavailable("cannot connect")
 
@@ -47,63 +47,63 @@ CONSUMING = {
         {"topic": "balances", "partition": 0, "position": 9, "lag": 7},
     ],
 }
-LEADS = {"relay": "leader", "kafka": "up"}
+LEADER = {"relay": "leader", "kafka": "up"}
 BOTH = pytest.mark.parametrize(
-    ("look", "facts", "database"),
-    [(balances.readiness.check, CONSUMING, database()), (wallet.readiness.check, LEADS, wallet_database())],
+    ("check", "facts", "database"),
+    [(balances.readiness.check, CONSUMING, database()), (wallet.readiness.check, LEADER, wallet_database())],
     ids=["balances", "wallet"],
 )
 
 
 @BOTH
-def test_ready_when_mysql_answers_and_the_worker_is_alive(look, facts, database):
-    code, told = look(database, status(facts))
+def test_ready_when_mysql_answers_and_the_worker_is_alive(check, facts, database):
+    code, reported = check(database, status(facts))
 
-    assert (code, told["status"], told["mysql"], told["kafka"]) == (200, "ready", "up", "up")
-
-
-@BOTH
-def test_not_ready_while_mysql_is_away(look, facts, database):
-    code, told = look(away(), status(facts))
-
-    assert (code, told["status"], told["mysql"]) == (503, "not ready", "down")
+    assert (code, reported["status"], reported["mysql"], reported["kafka"]) == (200, "ready", "up", "up")
 
 
 @BOTH
-def test_not_ready_when_the_worker_has_said_nothing_for_half_of_what_ends_the_process(look, facts, database):
-    code, told = look(database, status(facts, age=STUCK_SECONDS / 2 + 1))
+def test_not_ready_while_mysql_is_unavailable(check, facts, database):
+    code, reported = check(unavailable(), status(facts))
 
-    assert (code, told["status"]) == (503, "not ready")
-    assert "stuck" in told.values()
-
-
-@BOTH
-def test_kafka_away_is_told_and_no_fault(look, facts, database):
-    code, told = look(database, status({**facts, "kafka": "down"}))
-
-    assert (code, told["status"], told["kafka"]) == (200, "ready", "down")
+    assert (code, reported["status"], reported["mysql"]) == (503, "not ready", "down")
 
 
 @BOTH
-def test_a_worker_that_fails_again_and_again_says_why(look, facts, database):
-    _, told = look(database, status({**facts, "failing": "a bug"}))
+def test_not_ready_when_the_worker_has_reported_nothing_for_half_of_the_watchdogs_limit(check, facts, database):
+    code, reported = check(database, status(facts, age=STUCK_SECONDS / 2 + 1))
 
-    assert told["failing"] == "a bug"
+    assert (code, reported["status"]) == (503, "not ready")
+    assert "stuck" in reported.values()
+
+
+@BOTH
+def test_an_outage_of_kafka_is_reported_and_is_no_fault(check, facts, database):
+    code, reported = check(database, status({**facts, "kafka": "down"}))
+
+    assert (code, reported["status"], reported["kafka"]) == (200, "ready", "down")
+
+
+@BOTH
+def test_a_worker_that_fails_repeatedly_reports_the_reason(check, facts, database):
+    _, reported = check(database, status({**facts, "failing": "a bug"}))
+
+    assert reported["failing"] == "a bug"
 
 
 def test_balances_is_not_ready_before_it_had_its_first_position():
-    code, told = balances.readiness.check(database(), status({}))
+    code, reported = balances.readiness.check(database(), status({}))
 
-    assert (code, told["status"], told["consumer"]) == (503, "not ready", "starting")
+    assert (code, reported["status"], reported["consumer"]) == (503, "not ready", "starting")
 
 
-def test_balances_tells_the_lag_of_all_partitions_the_parked_messages_and_whether_an_announcement_is_needed():
-    _, told = balances.readiness.check(database(answer=(4, True)), status(CONSUMING))
+def test_balances_reports_the_lag_the_parked_records_and_a_required_announcement():
+    _, reported = balances.readiness.check(database(answer=(4, True)), status(CONSUMING))
 
-    assert (told["lag"], told["parked"], told["announce_required"]) == (7, 4, True)
-    assert told["partitions"] == CONSUMING["partitions"]
-    assert told["last_event_seconds"] is not None
-    assert told["caught_up_seconds"] is not None
+    assert (reported["lag"], reported["parked"], reported["announce_required"]) == (7, 4, True)
+    assert reported["partitions"] == CONSUMING["partitions"]
+    assert reported["last_event_seconds"] is not None
+    assert reported["caught_up_seconds"] is not None
 
 
 def test_balances_reports_that_it_can_read_and_not_write():
@@ -113,7 +113,7 @@ def test_balances_reports_that_it_can_read_and_not_write():
 
 
 def test_wallet_reports_how_much_waits_in_the_outbox_for_how_long_and_whether_an_announcement_is_required():
-    _, facts = wallet.readiness.check(wallet_database(outbox_rows=12, announce_required=True), status(LEADS))
+    _, facts = wallet.readiness.check(wallet_database(outbox_rows=12, announce_required=True), status(LEADER))
 
     assert (facts["outbox_rows"], facts["outbox_oldest_seconds"], facts["announce_required"]) == (12, 3.5, True)
     assert "clock" not in facts
@@ -122,7 +122,7 @@ def test_wallet_reports_how_much_waits_in_the_outbox_for_how_long_and_whether_an
 def test_wallet_is_not_ready_while_the_clocks_of_service_and_database_differ():
     three_days = 3 * 86_400 * 1_000_000
 
-    code, facts = wallet.readiness.check(wallet_database(clock=now() + three_days), status(LEADS))
+    code, facts = wallet.readiness.check(wallet_database(clock=now() + three_days), status(LEADER))
 
     assert (code, facts["status"]) == (503, "not ready")
     assert "the database's clock is 2592" in facts["failing"]

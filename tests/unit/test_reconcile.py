@@ -1,45 +1,49 @@
-"""Reconcile against a wallet and a Balances of a few lines, on a clock that moves when it is waited for."""
+"""Reconcile against a Wallet and a Balances of a few lines. Their clock moves only during requests and waits."""
 
 import random
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from balances import reconcile
-from balances.reconcile import Reading, compare
+from balances.reconcile.compare import RECHECK_SECONDS, SUSPECTS, compare
+from balances.reconcile.report import Reading, Report
+from balances.reconcile.sources import Listed, Wallet
+from common.service_client import ServiceClient, UpstreamError
 
 
-def test_equal_sides_are_right():
+def test_equal_balances_are_consistent() -> None:
     world = World({"a": 900, "b": 1100})
 
-    report = judged(world)
+    report = compared(world)
 
     assert (report.verdict, report.accounts, report.balances) == ("consistent", 2, 2)
-    assert world.seconds < reconcile.RECHECK_SECONDS  # no second reading
+    assert world.seconds < RECHECK_SECONDS  # there was no second reading
 
 
-def test_a_balance_that_stays_another_is_wrong():
+def test_a_balance_that_stays_different_is_inconsistent() -> None:
     world = World({"a": 900, "b": 1100})
     world.rows["b"] = (Decimal(1000), "long ago")
 
-    report = judged(world)
+    report = compared(world)
 
     assert report.verdict == "inconsistent"
-    assert report.inconsistent == {"b": Reading(1100, 1000, "long ago")}
-    assert world.seconds >= reconcile.RECHECK_SECONDS
+    assert report.inconsistent == {"b": Reading(Decimal(1100), Decimal(1000), "long ago")}
+    assert world.seconds >= RECHECK_SECONDS
     assert list(report.sentences()) == [
-        "inconsistent: b: differs: the wallet has 1100, Balances has 1000",
-        "2 accounts of the wallet and 2 balances compared",
+        "inconsistent: b: differs: Wallet has 1100, Balances has 1000",
+        "compared 2 accounts of Wallet with 2 balances",
         "inconsistent",
     ]
 
 
-def test_an_account_without_balance_and_a_balance_without_account_are_wrong():
+def test_an_account_without_balance_and_a_balance_without_account_are_inconsistent() -> None:
     world = World({"a": 900, "b": 1100})
     world.rows["unexpected"] = world.rows.pop("a")
 
-    report = judged(world)
+    report = compared(world)
 
     assert {account_id: reading.kind for account_id, reading in report.inconsistent.items()} == {
         "a": "missing",
@@ -48,110 +52,110 @@ def test_an_account_without_balance_and_a_balance_without_account_are_wrong():
     assert [each["wallet"] for each in report.facts()["differences"]] == [900, None]
 
 
-def test_an_event_under_way_is_waited_for():
+def test_an_event_in_flight_is_waited_for() -> None:
     world = World({"a": 900}, relay_seconds=2, consumer_seconds=2)
     world.set("a", 800)
 
-    report = judged(world)
+    report = compared(world)
 
     assert report.verdict == "consistent"
 
 
-def test_an_account_that_never_rests_is_right_when_balances_follows_it():
+def test_an_account_that_changes_all_the_time_is_consistent_if_balances_follows() -> None:
     world = World({"a": 0, "b": 0}, busy=["a"], transfers_a_second=50, different_balances=1_000_000, relay_seconds=0.2)
 
-    report = judged(world)
+    report = compared(world)
 
     assert report.verdict == "consistent"
 
 
-def test_a_wrong_balance_is_found_though_transfers_never_cease():
+def test_an_inconsistent_balance_is_found_while_transfers_continue() -> None:
     world = World({"a": 0, "b": 0}, busy=["a"], transfers_a_second=50)
     world.rows["b"] = (Decimal(1), "long ago")
 
-    report = judged(world)
+    report = compared(world)
 
     assert set(report.inconsistent) == {"b"}
     assert not report.in_progress
 
 
 @pytest.mark.parametrize("stopped", ["relay_seconds", "consumer_seconds"])
-def test_nothing_is_wrong_while_the_road_is_blocked(stopped):
+def test_nothing_is_inconsistent_while_the_relay_or_the_consumer_has_stopped(stopped: str) -> None:
     world = World({"a": 900}, **{stopped: 1_000_000})
     world.set("a", 800)
 
-    report = judged(world)
+    report = compared(world)
 
     assert report.verdict == "in_progress"
-    assert report.in_progress == {"a": Reading(800, 900, "at first")}
+    assert report.in_progress == {"a": Reading(Decimal(800), Decimal(900), "at first")}
 
 
-def test_nothing_is_wrong_while_nobody_follows_a_topic():
+def test_nothing_is_inconsistent_while_no_process_consumes() -> None:
     world = World({"a": 900})
     world.rows["a"] = (Decimal(1000), "long ago")
     world.consumed = False
 
-    report = judged(world)
+    report = compared(world)
 
     assert report.verdict == "in_progress"
 
 
-def test_equal_sides_are_unknown_while_nobody_consumes():
+def test_equal_balances_are_unknown_while_no_process_consumes() -> None:
     world = World({"a": 900, "b": 1100})
     world.consumed = False
 
-    report = judged(world)
+    report = compared(world)
 
     assert report.verdict == "unknown"
-    assert "Balances does not apply the events that Kafka holds" in list(report.sentences())[-2]
+    assert "Balances does not apply the records in Kafka" in list(report.sentences())[-2]
 
 
-def test_an_account_opened_between_the_two_lists_is_no_orphan():
+def test_an_account_opened_between_the_two_lists_is_expected() -> None:
     world = World({"a": 900})
-    listed = list(world.accounts())
-    world.held_now["b"], world.rows["b"] = Decimal(0), (Decimal(0), "just now")
-    world.accounts = lambda: iter(listed)
+    before = list(world.accounts())
+    world.wallet_balances["b"], world.rows["b"] = Decimal(0), (Decimal(0), "just now")
+    world.accounts = lambda: iter(before)  # type: ignore[method-assign]
 
-    report = judged(world)
+    report = compared(world)
 
     assert (report.verdict, report.accounts, report.balances) == ("consistent", 2, 2)
 
 
-def test_a_balance_that_comes_while_it_is_waited_for_is_counted():
+def test_a_balance_that_arrives_during_the_wait_is_counted() -> None:
     world = World({"a": 900, "b": 1100})
     world.balances = lambda: iter([])
 
-    report = judged(world)
+    report = compared(world)
 
     assert (report.verdict, report.accounts, report.balances) == ("consistent", 2, 2)
 
 
-def test_accounts_listed_in_another_order_are_looked_at_one_by_one():
+def test_accounts_listed_in_another_order_are_read_one_by_one() -> None:
     world = World({"a": 900, "b": 1100, "c": 1})
-    world.accounts = lambda: iter([("b", "wallet", 1100), ("c", "wallet", 1), ("a", "wallet", 900)])
+    world.accounts = lambda: iter([listed("b", 1100), listed("c", 1), listed("a", 900)])
 
-    report = judged(world)
+    report = compared(world)
 
     assert (report.verdict, report.accounts, report.balances) == ("consistent", 3, 3)
 
 
-def test_after_so_many_wrong_ones_it_ends_without_reading_the_rest():
+def test_after_so_many_differences_the_comparison_stops() -> None:
     world = World({f"{number:06}": 1 for number in range(20_000)})
     world.rows.clear()
 
-    report = judged(world)
+    report = compared(world)
 
-    assert (report.verdict, report.complete, len(report.inconsistent)) == ("inconsistent", False, reconcile.SUSPECTS)
-    assert report.accounts == reconcile.SUSPECTS
+    assert (report.verdict, report.complete, len(report.inconsistent)) == ("inconsistent", False, SUSPECTS)
+    assert report.accounts == SUSPECTS
     assert list(report.sentences())[-3:] == [
-        "and 480 more, which --json lists",
-        "500 accounts of the wallet and 0 balances compared; it ends here, the rest was not compared",
+        "and 480 more; --json lists all",
+        "compared 500 accounts of Wallet with 0 balances; stopped early, the other accounts were not compared",
         "inconsistent",
     ]
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_true_read_model_is_never_called_wrong(seed):
+def test_a_correct_read_model_is_never_inconsistent(seed: int) -> None:
     chance = random.Random(seed)
     world = World(
         {f"{number:02}": 1000 for number in range(20)},
@@ -162,78 +166,122 @@ def test_a_true_read_model_is_never_called_wrong(seed):
         chance=chance,
     )
 
-    report = judged(world)
+    report = compared(world)
 
     assert not report.inconsistent
 
 
-def judged(world):
-    return compare(world, world, say=print, clock=world)
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (404, {"status": 404}, r"unexpected response of http://wallet/accounts: status 404$"),
+        (401, {"status": 401}, r"status 401; set WALLET_TOKEN and BALANCES_TOKEN"),
+        (200, {"balances": []}, r"unexpected response of http://wallet/accounts: status 200$"),
+    ],
+)
+def test_the_response_of_another_service_is_refused(status: int, body: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UpstreamError, match=reason):
+        list(Wallet(Pages([(status, body)])).accounts())
+
+
+def test_all_pages_of_a_list_are_read() -> None:
+    pages = Pages(
+        [(200, {"accounts": [{"id": "a", "balance": 1}], "next": "a"}), (200, {"accounts": [], "next": None})]
+    )
+
+    assert list(Wallet(pages).accounts()) == [("a", "wallet", 1)]
+    assert pages.requested == ["", "a"]
+
+
+class Pages(ServiceClient):
+    """A service with these responses."""
+
+    def __init__(self, responses: list[tuple[int, dict[str, Any]]]) -> None:
+        super().__init__("http://wallet")
+        self.requested: list[object] = []
+        self._responses = responses
+
+    def get(self, path: str, **query: object) -> tuple[int, dict[str, Any]]:
+        self.requested.append(query.get("after"))
+        return self._responses.pop(0)
+
+
+def listed(account_id: str, balance: int | Decimal) -> Listed:
+    return Listed(account_id, "wallet", Decimal(balance))
+
+
+def compared(world: "World") -> Report:
+    return compare(world, world, progress=print, clock=world)
 
 
 class World:
-    """A wallet, its road to Balances and a clock, in one: what was asked of it takes 2 ms, in which transfers go on."""
+    """Wallet, Kafka, Balances and a clock in one. Each request takes 2 ms, in which transfers continue."""
 
     def __init__(
         self,
-        held,
-        busy=(),
-        transfers_a_second=0,
-        different_balances=5,  # so few that accounts come back to what they held before
-        relay_seconds=0.01,
-        consumer_seconds=0.01,
-        chance=None,
-    ):
-        self.held_now = {account_id: Decimal(balance) for account_id, balance in held.items()}
-        self.rows = {account_id: (balance, "at first") for account_id, balance in self.held_now.items()}
+        wallet_balances: Mapping[str, int],
+        busy: Sequence[str] = (),
+        transfers_a_second: float = 0,
+        different_balances: int = 5,  # so few that balances return to earlier values
+        relay_seconds: float = 0.01,
+        consumer_seconds: float = 0.01,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.wallet_balances = {account_id: Decimal(balance) for account_id, balance in wallet_balances.items()}
+        self.rows: dict[str, tuple[Decimal, str]] = {
+            account_id: (balance, "at first") for account_id, balance in self.wallet_balances.items()
+        }
         self.consumed = True
         self.seconds = 0.0
         self._busy, self._transfers_a_second, self._different_balances = busy, transfers_a_second, different_balances
         self._relay_seconds, self._consumer_seconds = relay_seconds, consumer_seconds
         self._chance = chance or random.Random(1)
-        self._outbox, self._log, self._position, self._next_transfer = deque(), [], 0, 0.0
-        self._asked_at, self._caught_up_at, self._target = 0.0, None, (0.0, 0)
+        self._outbox: deque[tuple[float, str, Decimal]] = deque()
+        self._log: list[tuple[float, float, str, Decimal]] = []
+        self._position, self._next_transfer = 0, 0.0
+        self._asked_at, self._target = 0.0, (0.0, 0)
+        self._caught_up_at: float | None = None
 
     # the clock
 
-    def monotonic(self):
+    def monotonic(self) -> float:
         return self.seconds
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         until = self.seconds + seconds
         while self.seconds < until:
             self.seconds = min(self.seconds + 0.002, until)
-            self._go_on()
+            self._advance()
 
     # the wallet
 
-    def accounts(self):
+    def accounts(self) -> Iterator[Listed]:
         self.sleep(0.002)
-        return iter([(account_id, "wallet", balance) for account_id, balance in sorted(self.held_now.items())])
+        return iter([listed(account_id, balance) for account_id, balance in sorted(self.wallet_balances.items())])
 
-    def balance(self, account_id):
+    def balance(self, account_id: str) -> Decimal | None:
         self.sleep(0.002)
-        return self.held_now.get(account_id)
+        return self.wallet_balances.get(account_id)
 
-    def oldest_seconds(self):
+    def oldest_seconds(self) -> float:
         self.sleep(0.002)
         return self.seconds - self._outbox[0][0] if self._outbox else 0
 
-    def set(self, account_id, balance):
-        self.held_now[account_id] = Decimal(balance)
+    def set(self, account_id: str, balance: int) -> None:
+        self.wallet_balances[account_id] = Decimal(balance)
         self._outbox.append((self.seconds, account_id, Decimal(balance)))
 
     # Balances
 
-    def balances(self):
+    def balances(self) -> Iterator[Listed]:
         self.sleep(0.002)
-        return iter([(account_id, "balances", balance) for account_id, (balance, _) in sorted(self.rows.items())])
+        return iter([Listed(account_id, "balances", balance) for account_id, (balance, _) in sorted(self.rows.items())])
 
-    def row(self, account_id):
+    def row(self, account_id: str) -> tuple[Decimal | None, str | None]:
         self.sleep(0.002)
         return self.rows.get(account_id, (None, None))
 
-    def caught_up_seconds(self):
+    def caught_up_seconds(self) -> float | None:
         self.sleep(0.002)
         if self.seconds >= self._asked_at + 2:
             self._asked_at = self.seconds
@@ -243,14 +291,13 @@ class World:
                 self._caught_up_at = self.seconds
         return self.seconds - self._caught_up_at if self.consumed and self._caught_up_at is not None else None
 
-    def _go_on(self):
+    def _advance(self) -> None:
         if self._busy and self._transfers_a_second and self.seconds >= self._next_transfer:
             self._next_transfer = self.seconds + self._chance.expovariate(self._transfers_a_second)
             self.set(self._chance.choice(self._busy), self._chance.randrange(self._different_balances))
         while self._outbox and self._outbox[0][0] + self._relay_seconds <= self.seconds:
-            at, *event = self._outbox.popleft()
-            self._log.append((self.seconds, at, *event))
+            self._log.append((self.seconds, *self._outbox.popleft()))
         while self._position < len(self._log) and self._log[self._position][0] + self._consumer_seconds <= self.seconds:
             _, at, account_id, balance = self._log[self._position]
-            self.rows[account_id] = (balance, at)
+            self.rows[account_id] = (balance, str(at))
             self._position += 1

@@ -4,8 +4,16 @@ import time
 from datetime import datetime
 
 import pytest
+from kafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError
 
-from common.events.relay import ACK_SECONDS, BATCH_ROWS, EventTooLarge, Unacknowledged, relay_batch
+from common.events.publish import (
+    ACK_SECONDS,
+    BATCH_ROWS,
+    EventTooLarge,
+    NotAuthorized,
+    Unacknowledged,
+    relay_batch,
+)
 from tests.stand_ins import OutboxConnection, Producer
 
 HAPPENED = datetime(2026, 11, 22, 11, 42, 20)
@@ -68,6 +76,16 @@ def test_an_event_that_is_too_large_for_its_topic_is_named_and_keeps_its_place()
     connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(too_large={1})
 
     with pytest.raises(EventTooLarge, match="outbox row 11, key account 11, has 8 bytes; topic balances does not"):
+        relay_batch(connection, producer)
+
+    assert ids(connection.rows) == [11, 12]
+
+
+@pytest.mark.parametrize("refusal", [TopicAuthorizationFailedError, ClusterAuthorizationFailedError])
+def test_a_topic_that_refuses_the_user_is_named_and_the_event_keeps_its_place(refusal):
+    connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(failures={1: refusal()})
+
+    with pytest.raises(NotAuthorized, match=r"outbox row 11, key account 11, is refused: .* write to topic balances"):
         relay_batch(connection, producer)
 
     assert ids(connection.rows) == [11, 12]

@@ -45,7 +45,7 @@ def test_a_shorter_status_leaves_nothing_of_a_longer_one():
     assert status.read().keys() == {"lag", "written_at"}
 
 
-def test_a_worker_that_never_wrote_has_said_nothing_but_has_an_age():
+def test_a_worker_that_never_wrote_has_an_empty_status_and_an_age():
     status = Status()
 
     assert status.read().keys() == {"written_at"}

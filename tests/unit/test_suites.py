@@ -6,7 +6,7 @@ import tomllib
 from tests.documents import ROOT
 
 SERVERLESS = {"unit", "contract", "simulation"}
-ON_THEIR_OWN_SYSTEM = {"faults", "bench"}  # each has a command of its own
+ON_THEIR_OWN_SYSTEM = {"faults", "bench", "labs"}  # each has a command of its own
 
 
 def test_every_suite_runs_in_both_variants() -> None:

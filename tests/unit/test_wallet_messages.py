@@ -50,9 +50,9 @@ def test_text_is_escaped_as_go_does(account_id, written):
 
 
 @given(account_id=st.text(), balance=amounts)
-def test_whatever_the_id_and_the_balance_the_value_is_json_that_says_exactly_that(account_id, balance):
+def test_the_value_is_json_with_exactly_the_id_and_the_balance(account_id, balance):
     message = to_message(BalanceAnnounced(7, account_id, balance))
 
     assert message.sequence == 7
-    said = json.loads(message.value, parse_int=Decimal, parse_float=Decimal)
-    assert said == {"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}
+    decoded = json.loads(message.value, parse_int=Decimal, parse_float=Decimal)
+    assert decoded == {"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}

@@ -1,6 +1,6 @@
 // The names of accounts and the outcome of a transfer, as people read them. Pure functions.
 import {formatMoney} from "./money.js";
-import {locale, say} from "./texts.js";
+import {locale, translate} from "./texts.js";
 
 const SHORT_ID = 4;
 
@@ -8,7 +8,7 @@ const collator = new Intl.Collator(locale);
 export const byName = (one, other) => collator.compare(one.name, other.name) || (one.id < other.id ? -1 : 1);
 export const shown = amount => formatMoney(amount, locale);
 
-// {id: "Ana Souza …0001"}: as many of the last characters of the id as tell apart the accounts with this name.
+// {id: "Ana Souza …0001"}: as many of the last characters of the id as distinguish the accounts with this name.
 export function distinctNames(accounts) {
   const names = new Map();
   for (const [name, ids] of Map.groupBy(accounts.map(({name, id}) => [name, id]), ([name]) => name)) {
@@ -26,15 +26,15 @@ export function outcome(response, answer, transfer, names) {
     amount: shown(transfer.amount), from: name(transfer.account_id_from), to: name(transfer.account_id_to),
     status: response.status, reason: reason(answer.detail ?? "", name),
   };
-  if (response.ok) return say(response.headers.has("Idempotent-Replayed") ? "transferred_before" : "transferred", values);
-  if (response.status === 409) return say("in_progress");
-  return say(response.status < 500 ? "refused" : "failed_transfer", values);
+  if (response.ok) return translate(response.headers.has("Idempotent-Replayed") ? "transferred_before" : "transferred", values);
+  if (response.status === 409) return translate("in_progress");
+  return translate(response.status < 500 ? "refused" : "failed_transfer", values);
 }
 
 // The usual refusals in the language of the page, with names in place of ids; all others in the words of the service.
 function reason(detail, name) {
   const [, poor, balance, amount] = /^account (.*) holds ([\d.]+), less than ([\d.]+)$/.exec(detail) ?? [];
-  if (poor) return say("insufficient", {account: name(poor), balance: shown(Number(balance)), amount: shown(Number(amount))});
+  if (poor) return translate("insufficient", {account: name(poor), balance: shown(Number(balance)), amount: shown(Number(amount))});
   const [, rich] = /^account (.*) would hold more than/.exec(detail) ?? [];
-  return rich ? say("limit", {account: name(rich)}) : `${detail.replace(/\.$/, "")}.`;
+  return rich ? translate("limit", {account: name(rich)}) : `${detail.replace(/\.$/, "")}.`;
 }

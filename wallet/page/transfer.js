@@ -2,7 +2,7 @@
 import {formatMoney, parseMoney} from "./money.js";
 import {Problem, Unreachable, ask, body, read} from "./service.js";
 import {setText} from "./state.js";
-import {locale, say} from "./texts.js";
+import {locale, translate} from "./texts.js";
 import {byName, distinctNames, outcome, shown} from "./transfer-texts.js";
 
 const TRANSFER_MS = 60_000; // a transfer may wait for locks
@@ -52,21 +52,21 @@ export class TransferForm {
       list.replaceChildren(...options.map(([id, name]) => new Option(name, id)));
     }
     if (chosen) list.value = chosen.id;
-    setText($(`${side}-balance`), chosen ? say("holds", {amount: shown(chosen.balance)}) : say("none_offered"));
+    setText($(`${side}-balance`), chosen ? translate("holds", {amount: shown(chosen.balance)}) : translate("none_offered"));
     return chosen;
   }
 
-  // The button says how the amount is understood before it is sent. A problem is shown once the person sends it.
+  // The button shows how the amount is understood before it is sent. A problem is shown once the person sends it.
   #showAmount() {
     const {cents} = parseMoney($("amount").value);
-    $("send").textContent = cents ? say("transfer_amount", {amount: shown(cents / 100)}) : say("transfer");
+    $("send").textContent = cents ? translate("transfer_amount", {amount: shown(cents / 100)}) : translate("transfer");
     if (cents) this.#showAmountProblem("");
   }
 
   #showAmountProblem(problem) {
     const text = $("amount").value.trim();
     const values = {text, thousands: text.replace(/[.,]/, ""), decimals: text.slice(0, -1)}; // 1,500: 1500 or 1,50
-    setText($("amount-problem"), problem && say(`amount_${problem}`, values), false);
+    setText($("amount-problem"), problem && translate(`amount_${problem}`, values), false);
     $("amount").setAttribute("aria-invalid", Boolean(problem));
   }
 
@@ -97,7 +97,7 @@ export class TransferForm {
       for (const id of [transfer.account_id_from, transfer.account_id_to])
         this.#changed(await read(`/accounts/${encodeURIComponent(id)}`));
     } catch (error) {
-      if (error instanceof Unreachable) setText($("outcome"), say("no_response"), false);
+      if (error instanceof Unreachable) setText($("outcome"), translate("no_response"), false);
       else if (error instanceof Problem) setText($("outcome"), error.message, false);
       else throw error;
     }

@@ -35,7 +35,7 @@ export const texts = {
     limit: "{account} would have more than 9,999,999,999,999.99.",
     in_progress: "The same transfer is still in progress. Press Transfer again to see its outcome; it is done only once.",
     failed_transfer: "The service answered {status}: {reason}. Press Transfer again; the transfer is done only once.",
-    no_response: "No answer: the outcome is unknown. Press Transfer again; the transfer is done only once.",
+    no_response: "No response: the outcome is unknown. Press Transfer again; the transfer is done only once.",
   },
   pt: {
     relay: "Relay",

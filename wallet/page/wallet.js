@@ -2,7 +2,7 @@
 import {List, Table, plain} from "./list.js";
 import {poll} from "./service.js";
 import {listStep, setText, stateStep} from "./state.js";
-import {addTexts, fillTexts, locale, say, word} from "./texts.js";
+import {addTexts, fillTexts, locale, translate, word} from "./texts.js";
 import {byName, shown} from "./transfer-texts.js";
 import {TransferForm} from "./transfer.js";
 import {texts} from "./wallet-texts.js";
@@ -33,15 +33,15 @@ function showFacts({mysql, kafka, relay, outbox_rows: rows, announce_required: a
   set("mysql", word(mysql), mysql !== "down");
   set("kafka", word(kafka), kafka !== "down");
   set("relay", word(relay), ["leader", "standby", "starting"].includes(relay));
-  set("outbox", rows?.toLocaleString(locale) ?? say("unknown"));
-  set("announcement", announce === undefined ? say("unknown") : say(announce ? "required" : "not_required"), !announce);
+  set("outbox", rows?.toLocaleString(locale) ?? translate("unknown"));
+  set("announcement", announce === undefined ? translate("unknown") : translate(announce ? "required" : "not_required"), !announce);
 }
 
 function warning(facts) {
-  if (facts.mysql === "down") return say("mysql_down");
-  if (facts.kafka === "down") return say("kafka_down");
-  if (facts.announce_required) return say("announce_required");
-  return facts.failing ? say("failing", {reason: facts.failing}) : "";
+  if (facts.mysql === "down") return translate("mysql_down");
+  if (facts.kafka === "down") return translate("kafka_down");
+  if (facts.announce_required) return translate("announce_required");
+  return facts.failing ? translate("failing", {reason: facts.failing}) : "";
 }
 
 poll(stateStep(showFacts, warning), listStep(() => accounts.readNext().then(show), warning));

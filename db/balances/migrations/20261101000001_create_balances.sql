@@ -1,5 +1,5 @@
 -- migrate:up
--- `sequence` is that of the event a row was last changed by; 0 for one that has none (a seed, the original's events).
+-- `sequence`: of the last event that changed the row; 0 for a seed and for events of Wallet Core (Go), which have none.
 CREATE TABLE IF NOT EXISTS balances (
     account_id VARCHAR(255)    NOT NULL,
     balance    DECIMAL(15, 2)  NOT NULL,

@@ -1,0 +1,1 @@
+"""The comparison of both services over HTTP, while both are in use."""

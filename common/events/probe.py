@@ -1,0 +1,104 @@
+"""Asks MySQL and Kafka now and then how far the projection and the logs are, and keeps the group complete."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from common.events import offsets
+from common.events.assignment import Assignment
+from common.events.offsets import Partition
+from common.events.starts import REQUEST_MS
+from common.events.state import State
+from common.kafka import unresolvable
+from common.kafka_internals import partitions_of, request_rejoin
+from common.mysql import Database, DatabaseUnavailable
+
+REJOIN_SECONDS = 5  # a partition without a consumer for so long: longer than a group takes to assign it
+MOST_REJOIN_SECONDS = 300
+
+log = logging.getLogger("consumer")
+
+
+class Probe:
+    """The answers go into `state`; a position that is no longer the stored offset is invalidated."""
+
+    def __init__(self, client: KafkaConsumer, topics: Sequence[str], assignment: Assignment, state: State) -> None:
+        self._client = client
+        self._topics = topics
+        self._assignment = assignment
+        self._state = state
+        self._rebalances = Rebalances(lambda: request_rejoin(client))
+
+    def run(self, database: Database) -> bool:
+        """Ask for the ends of all logs and for all stored offsets, of the other members too; whether both answered."""
+        asked_at = time.time()
+        partitions = [Partition(*each) for each in partitions_of(self._client, self._topics)]
+        ends = self._ends(partitions)
+        try:
+            stored = database.read(offsets.read_all, self._topics)
+        except DatabaseUnavailable:
+            self._state.mysql_reads = "down"
+            return False
+        self._state.mysql_reads = "up"
+        if moved := self._assignment.invalidate_moved(stored):
+            log.warning(
+                "the stored offset moved (the database was restored, or another consumer committed)",
+                extra=offsets.named(moved),
+            )
+        if ends is None:
+            return False
+        missing = set(self._topics) - {partition.topic for partition in partitions}
+        self._state.missing_topics = sorted(missing)
+        self._state.progress.observe(ends, stored, asked_at, complete=not missing)
+        # A member that consumes a partition stores its offset.
+        self._rebalances.check(set(partitions) - stored.keys() - self._assignment.positions.keys())
+        return True
+
+    def _ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
+        """The ends of the logs, None while Kafka is unavailable."""
+        try:
+            ends = self._client.end_offsets([TopicPartition(*each) for each in partitions], timeout_ms=REQUEST_MS)
+        except KafkaError:
+            if self._state.kafka != "down":
+                self._state.broker_problem = unresolvable(self._client)
+            self._state.kafka = "down"
+            return None
+        self._state.broker_problem = None
+        if partitions:  # without any, nothing was asked
+            self._state.kafka = "up"
+        return {Partition(*tp): end for tp, end in ends.items()}
+
+
+class Rebalances:
+    """Requests a rebalance while partitions have no consumer, less and less often.
+
+    A member that returns under its own name gets what it had, and neither it nor the group then compares that with the
+    topics: partitions that were added meanwhile would never be consumed. A rebalance does not help where a foreign
+    member has the partition and stores nothing.
+    """
+
+    def __init__(self, request: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._request = request
+        self._clock = clock
+        self._unread: AbstractSet[Partition] = frozenset()
+        self._logged: AbstractSet[Partition] = frozenset()
+        self._pause = self._request_at = 0.0
+
+    def check(self, unread: AbstractSet[Partition]) -> None:
+        """`unread`: the partitions of which no offset was ever stored and which this consumer does not consume."""
+        now = self._clock()
+        if unread - self._unread:  # the group has time to assign them
+            self._pause = REJOIN_SECONDS
+            self._request_at = now + self._pause
+        elif unread and now >= self._request_at:
+            if unread != self._logged:
+                log.warning("partitions without a consumer: the group rebalances", extra=offsets.named(unread))
+                self._logged = unread
+            self._request()
+            self._pause = min(2 * self._pause, MOST_REJOIN_SECONDS)
+            self._request_at = now + self._pause
+        self._unread = unread

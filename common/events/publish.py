@@ -1,0 +1,109 @@
+"""Publishes one batch of the outbox: in order, at least once."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
+
+from common.events.outbox import Outbox, Row
+from common.mysql import PROBE_SECONDS, Connection
+
+BATCH_ROWS = 2000
+ACK_SECONDS = 4.5  # longer than the producer tries to deliver an event
+
+
+class Unacknowledged(Exception):
+    """Kafka did not acknowledge every event in time; the producer may still hold some of them."""
+
+
+class TopicRefused(Unacknowledged):
+    """Kafka is available and refuses an event. The events behind it wait, because their order is promised."""
+
+    def __init__(self, row: Row, reason: str) -> None:
+        super().__init__(f"the event of outbox row {row.id}, key {row.key}, {reason}")
+        self.topic = row.topic
+
+
+class EventTooLarge(TopicRefused):
+    def __init__(self, row: Row) -> None:
+        super().__init__(row, f"has {len(row.value.encode())} bytes; topic {row.topic} does not accept it")
+
+
+class NotAuthorized(TopicRefused):
+    def __init__(self, row: Row) -> None:
+        super().__init__(row, f"is refused: Kafka does not authorize this user to write to topic {row.topic}")
+
+
+def relay_batch(connection: Connection, producer: KafkaProducer, limit: int = BATCH_ROWS) -> int:
+    """Publish the oldest events, at most `limit`, and remove those acknowledged; give how many.
+
+    No transaction is open while Kafka answers. A crash between the two leaves the events to be published again:
+    consumers see them at least once. Raises Unacknowledged, after removing what was acknowledged, when some were not;
+    the producer must then be discarded, or it could send later what the next one sends too.
+    """
+    with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
+        rows = Outbox(cursor).oldest(limit)
+    if not rows:
+        return 0
+    deadline = time.monotonic() + ACK_SECONDS
+    futures = []
+    failure: KafkaError | None = None
+    for row in rows:
+        try:
+            futures.append(_send(producer, row))
+        except KafkaError as error:  # no metadata of the topic, for one; what is in flight is waited for all the same
+            failure = error
+            break
+    acknowledged, unacknowledged = _await(futures, deadline)
+    if acknowledged:
+        with connection.cursor() as cursor:
+            Outbox(cursor).remove([row.id for row in rows[:acknowledged]])
+    if failure := unacknowledged or failure:
+        raise _named(failure, rows[acknowledged]) from failure
+    return acknowledged
+
+
+def _named(failure: KafkaError, row: Row) -> Unacknowledged:
+    """The error to raise, which distinguishes a refusal from an outage; `row`: the first that was not acknowledged."""
+    if isinstance(failure, (MessageSizeTooLargeError, RecordListTooLargeError)):
+        return EventTooLarge(row)
+    if isinstance(failure, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
+        return NotAuthorized(row)
+    return Unacknowledged(str(failure) or type(failure).__name__)
+
+
+def _send(producer: KafkaProducer, row: Row) -> Any:
+    # The id of a row without a sequence: the version that wrote it numbered its events so.
+    sequence = row.id if row.sequence is None else row.sequence
+    headers = [
+        ("sequence", str(sequence).encode("ascii")),
+        ("occurred_at", f"{row.created_at.isoformat(timespec='microseconds')}Z".encode("ascii")),
+    ]
+    if row.event_id:
+        headers.append(("event_id", row.event_id.encode("ascii")))
+    if row.request_id:
+        headers.append(("request_id", row.request_id.encode("utf-8")))
+    if row.traceparent:
+        headers.append(("traceparent", row.traceparent.encode("ascii")))
+    return producer.send(row.topic, value=row.value.encode("utf-8"), key=row.key.encode("utf-8"), headers=headers)
+
+
+def _await(futures: Sequence[Any], deadline: float) -> tuple[int, KafkaError | None]:
+    """(how many from the start were acknowledged, the first failure or None), once every future has a result."""
+    acknowledged, failure = 0, None
+    for future in futures:
+        try:
+            future.get(timeout=max(0, deadline - time.monotonic()))
+        except KafkaError as error:
+            failure = failure or error
+        else:
+            acknowledged += failure is None
+    return acknowledged, failure

@@ -1,0 +1,86 @@
+"""What a consumer knows of its servers and its group, and the status and the log lines that it makes of it."""
+
+import logging
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.events.assignment import Assignment
+from common.events.progress import Progress
+from common.status import Status
+
+log = logging.getLogger("consumer")
+
+
+@dataclass
+class State:
+    """`positioned`: the consumer once had a position in every partition that the group assigned to it."""
+
+    kafka: str = "unknown"  # or up, or down
+    mysql_reads: str = "unknown"  # or up, or down
+    mysql_writes_fail: bool = False
+    positioned: bool = False
+    missing_topics: list[str] = field(default_factory=list)
+    broker_problem: str | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def mysql(self) -> str:
+        """unknown, up, down, or read_only while reading works and writing does not."""
+        return "read_only" if self.mysql_reads != "down" and self.mysql_writes_fail else self.mysql_reads
+
+
+class Report:
+    """Publishes the state, and logs it when it changes."""
+
+    def __init__(self, status: Status, compacted: Collection[str]) -> None:
+        self._status = status
+        self._problems = [f"topic {topic} is compacted: balances may be lost unread" for topic in sorted(compacted)]
+        self._logged: dict[str, Any] = {}
+
+    def restore(self) -> State:
+        """The state to begin with: what an earlier consumer of this process published and is still true."""
+        known = self._status.read()
+        state = State(positioned=known.get("positioned", False))
+        state.progress.last_event_at = known.get("last_event_at")
+        state.progress.events.update(known.get("events", {}))
+        return state
+
+    def publish(self, state: State, assignment: Assignment) -> None:
+        now = time.time()
+        servers = {"consumer": _activity(state, assignment), "kafka": state.kafka, "mysql": state.mysql}
+        problems = self._problems + _problems(state, assignment)
+        facts = state.progress.snapshot(assignment.positions, now)
+        self._status.write({**servers, "positioned": state.positioned, "problems": problems, **facts})
+        self._log_changes(
+            {**servers, "stalled": facts["stalled"], "missing_topics": state.missing_topics, "problems": problems},
+            state.progress,
+            now,
+        )
+
+    def _log_changes(self, facts: dict[str, Any], progress: Progress, now: float) -> None:
+        """One line when a fact changes; none while it stays, however long."""
+        if facts == self._logged:
+            return
+        bad = "down" in facts.values() or facts["mysql"] == "read_only" or facts["stalled"] or facts["problems"]
+        extra = {name: value for name, value in facts.items() if self._logged.get(name) != value}
+        if facts["stalled"]:
+            extra["partitions"] = [str(partition) for partition in progress.stalled(now)[:10]]
+        log.log(logging.WARNING if bad else logging.INFO, "consumer", extra=extra)
+        self._logged = facts
+
+
+def _activity(state: State, assignment: Assignment) -> str:
+    if state.kafka == "down":
+        return "waiting_for_kafka"
+    return "consuming" if assignment.positions else "waiting_for_assignment"
+
+
+def _problems(state: State, assignment: Assignment) -> list[str]:
+    found = [f"topic {topic} does not exist" for topic in state.missing_topics]
+    if state.broker_problem:
+        found.append(state.broker_problem)
+    if any(not stored.topic_id for stored in assignment.positions.values()):
+        found.append("the broker has no topic ids: a re-created topic is recognised by its offsets alone")
+    return found

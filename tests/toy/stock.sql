@@ -1,0 +1,13 @@
+CREATE TABLE IF NOT EXISTS stock (
+    product VARCHAR(64)  NOT NULL,
+    sold    INT UNSIGNED NOT NULL,
+    PRIMARY KEY (product)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS inbox (
+    event_id     VARCHAR(64) NOT NULL,
+    batch        BINARY(16)  NOT NULL,
+    processed_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (event_id),
+    KEY inbox_by_age (processed_at)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
