@@ -22,9 +22,10 @@ from common.status import Status
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "balances.openapi.json"
 
-WAIT_SECONDS = 1.0  # the longest a reader waits for a sequence
-WAITING_THREADS = THREADS // 2  # the others answer meanwhile
-FIRST_LOOK_SECONDS, LOOK_SECONDS = 0.005, 0.02
+MAX_SEQUENCE = 2**63 - 1
+WAIT_SECONDS = 1.0  # the longest that a request waits for a sequence
+WAITING_THREADS = THREADS // 2  # the other threads remain for other requests
+FIRST_POLL_SECONDS, POLL_INTERVAL_SECONDS = 0.005, 0.02
 
 
 class BalanceNotFound(Exception):

@@ -10,10 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from common.log import info
-<<<<<<< HEAD
-=======
 from common.trace import traceparent
->>>>>>> main
 
 log = logging.getLogger("http")
 
