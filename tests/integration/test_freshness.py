@@ -124,8 +124,8 @@ def test_an_invalid_sequence_is_refused(get, given):
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_requests_wait_in_a_quarter_of_the_threads_and_the_others_continue(get):
-    assert WAITING_THREADS == THREADS // 4
+def test_requests_wait_in_half_of_the_threads_and_the_others_continue(get):
+    assert WAITING_THREADS == THREADS // 2
     with ThreadPoolExecutor(2 * THREADS) as readers:
         waiting = [readers.submit(timed, get, "?min_sequence=8") for _ in range(2 * THREADS)]
         others = [timed(get) for _ in range(20)]
