@@ -134,6 +134,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def _answer(self) -> None:
         """Answer the first request."""
+        if self.server.http_server.is_stopping:  # the client is to send its next request on another connection
+            self.requests[-1].headers["CONNECTION"] = "close"
         super().service()
         self.waiting_since = time.monotonic()
         self._flush_exception(self._flush_some, do_close=False)

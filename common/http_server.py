@@ -30,6 +30,7 @@ class HttpServer:
 
     def __init__(self, app: WsgiApp, listener: socket.socket, connection_limit: int, share: ConnectionShare) -> None:
         self.connection_limit, self._share = connection_limit, share
+        self.is_stopping = False
         self._server = create_server(
             app,
             sockets=[listener],
@@ -99,7 +100,7 @@ class HttpServer:
         self._server.trigger.pull_trigger()
 
     def stop_accepting(self) -> None:
-        """Close the listening socket: new connections are refused, open ones are served.
+        """Close the listening socket: new connections are refused, and each open one is closed after its next response.
 
         waitress's own shutdown leaves it open, and new connections hang: https://github.com/Pylons/waitress/issues/198
         """
@@ -108,6 +109,7 @@ class HttpServer:
             self.loop.forget(self._server._fileno)
             wasyncore.dispatcher.close(self._server)
 
+        self.is_stopping = True
         self._server.trigger.pull_trigger(close)
 
     def is_busy(self) -> bool:

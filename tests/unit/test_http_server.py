@@ -91,6 +91,24 @@ def test_a_server_is_busy_until_the_response_is_sent_and_refuses_connections_onc
     assert response.startswith(b"HTTP/1.1 200 OK")
 
 
+def test_a_server_that_stops_answers_all_that_was_sent_and_then_closes_an_open_connection(
+    listener: socket.socket,
+) -> None:
+    with serving(listener, answering(b"ok")) as http_server, connected(listener) as client:
+        client.sendall(b"GET /first HTTP/1.1\r\n\r\n")
+        first = client.recv(65536)
+        address = listener.getsockname()
+        http_server.stop_accepting()
+        eventually(lambda: is_refused(address))
+
+        client.sendall(b"GET /second HTTP/1.1\r\n\r\nGET /third HTTP/1.1\r\n\r\n")
+        second, third = read_all(client).split(b"HTTP/1.1 200 OK")[1:]
+
+    assert b"Connection: close" not in first + second
+    assert b"Path: /third" in third
+    assert b"Connection: close" in third
+
+
 @pytest.mark.timeout(10)  # the main loop checks all connections once a second: what it misses takes so long
 def test_the_main_loop_notices_each_next_request_at_once(listener: socket.socket) -> None:
     with serving(listener, answering(b"ok")), connected(listener) as client:
