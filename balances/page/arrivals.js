@@ -3,6 +3,7 @@ import {place} from "./events.js";
 import {locale, translate} from "./texts.js";
 
 const ROWS = 12;
+const SHORT_ID = 8; // characters: two accounts fit in one line on a phone
 const body = document.getElementById("arrivals");
 
 const rows = new Map(); // by place and outcome
@@ -27,7 +28,7 @@ export function showArrivals(events, open) {
 function newRow(event, open) {
   const row = document.createElement("tr");
   const header = Object.assign(document.createElement("th"), {scope: "row", textContent: place(event)});
-  header.append(small([event.name, ...event.accounts ?? []].filter(Boolean).join(" ")));
+  header.append(small(event.name ?? ""), small((event.accounts ?? []).map(shortened).join(" ")));
   row.append(header);
   showOutcome(row.insertCell(), event, open);
   row.insertCell().textContent = event.applied_after_ms === null ? "–" : `${Math.round(event.applied_after_ms).toLocaleString(locale)} ms`;
@@ -41,14 +42,19 @@ function newRow(event, open) {
 
 function showOutcome(cell, {outcome, reason, dead_letter: path}, open) {
   const text = translate(`outcome_${outcome}`);
-  if (!path) return cell.append(text);
+  const why = outcome === "stale" ? translate("stale_reason") : reason ?? "";
+  if (!path) return cell.append(text, small(why));
   const id = path.split("/").pop();
   const link = Object.assign(document.createElement("a"), {href: `#dead-letter-${id}`, textContent: text});
   link.addEventListener("click", event => {
     event.preventDefault();
     open(id);
   });
-  cell.append(link, small(reason ?? ""));
+  cell.append(link, small(why));
+}
+
+function shortened(id) {
+  return id.length > SHORT_ID ? `…${id.slice(-SHORT_ID)}` : id;
 }
 
 function small(textContent) {

@@ -29,12 +29,15 @@ export async function ask(path, {headers = {}, ...options} = {}) {
   return response;
 }
 
+// The response, with `afterMs`: how long it took, without the pause before the request.
 async function send(url, {timeout = RESPONSE_MS, ...options} = {}) {
   const now = performance.now(), start = Math.max(now, earliest);
   earliest = start + SPACING_MS;
   if (start > now) await sleep(start - now);
+  const sentAt = performance.now();
   const request = fetch(url, {cache: "no-store", signal: AbortSignal.timeout(timeout), ...options});
-  return request.catch(cause => { throw new Unreachable(url, {cause}); });
+  const response = await request.catch(cause => { throw new Unreachable(url, {cause}); });
+  return Object.assign(response, {afterMs: performance.now() - sentAt});
 }
 
 export async function read(path) {

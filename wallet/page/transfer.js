@@ -92,7 +92,6 @@ export class TransferForm {
   async #send(transfer) {
     $("steps").hidden = true;
     try {
-      const sentAt = performance.now();
       const response = await ask("/transactions", {
         method: "POST", body: JSON.stringify(transfer), headers: {"Idempotency-Key": this.#key}, timeout: TRANSFER_MS,
       });
@@ -102,7 +101,7 @@ export class TransferForm {
       this.#showResponse(response, answer);
       if (!response.ok) return;
       const sequence = response.headers.get("Sequence");
-      if (sequence) follow(sequence, performance.now() - sentAt).catch(reportError);
+      if (sequence) follow(sequence, response.afterMs).catch(reportError);
       for (const id of [transfer.account_id_from, transfer.account_id_to])
         this.#changed(await read(`/accounts/${encodeURIComponent(id)}`));
     } catch (error) {
