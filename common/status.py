@@ -14,7 +14,7 @@ _BYTES = 64 * 1024
 
 
 class Status:
-    """A page of memory that processes forked later share. One thread writes it, any may read it."""
+    """Memory that processes forked later share. One thread writes, any thread may read."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _BYTES)
@@ -27,7 +27,7 @@ class Status:
 
     def read(self) -> dict[str, Any]:
         """The facts as last written, with `written_at` on the monotonic clock, which all processes share."""
-        while True:  # a half-written page does not match its CRC: read it again
+        while True:  # facts that are half written do not match their CRC: read them again
             length, crc = _HEADER.unpack_from(self._memory)
             body = self._memory[_HEADER.size : _HEADER.size + min(length, _BYTES)]
             if zlib.crc32(body) == crc:
