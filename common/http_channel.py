@@ -4,7 +4,6 @@ With `common.http_server`, all that touches private parts of waitress.
 """
 
 import logging
-import select
 import threading
 import time
 from typing import Any, cast
@@ -17,7 +16,6 @@ from common.json_text import problem
 
 PIPELINED_REQUESTS = 4  # accepted before the first is answered
 SEND_BYTES = 16 * 1024  # a response up to this size is sent with one system call, headers and body
-NEXT_REQUEST_MS = 2  # that a thread waits for the next request of the client that it just answered
 
 log = logging.getLogger("http")
 
@@ -60,9 +58,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     waitress wakes its main loop after each response: to send it, and to wait for the next request. Threads that pass
     the interpreter to each other cost more than the rest of a short request. So the thread that computed a response
-    sends it. While no other connection waits for a thread, that thread then reads the client's next request, if it
-    arrives soon. The main loop is woken only when the client does not read its response, or when its next request
-    comes later.
+    sends it, and the main loop waits for the next request meanwhile. The main loop is woken only when a client does
+    not read its response, or sends more before it has it.
     """
 
     parser_class = _Parser
@@ -70,12 +67,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.waiting_since = time.monotonic()
-        self.will_close = False
         self._polled = False  # whether the main loop waits for data of this connection
-        self._has_early_data = (
-            False  # whether some arrived while a thread serves it: the main loop leaves it to that one
-        )
-        self._in_service = False  # from the first request that a thread answers to the end of its wait for a next one
+        self._has_early_data = False  # whether some arrived before the response was sent: it stays unread until then
+        self._in_service = False
         super().__init__(*arguments, **options)
 
     def add_channel(self, map: Any = None) -> None:  # noqa: A002
@@ -88,10 +82,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def readable(self) -> bool:
         self._polled = False  # first: `service` must wake the main loop if the state changes while this checks it
-        if (self.requests or self._in_service) and not self._has_early_data:
+        if self.requests and not self._has_early_data:
             polled = not (self.will_close or self.close_when_flushed)
         else:
-            polled = not self._in_service and bool(super().readable())
+            polled = bool(super().readable())
         self._polled = polled
         return polled
 
@@ -102,7 +96,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         )
 
     def handle_read(self) -> None:
-        self._has_early_data = bool(self.requests) or self._in_service
+        self._has_early_data = bool(self.requests)
         if not self._has_early_data:
             super().handle_read()
 
@@ -120,44 +114,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def service(self) -> None:
         self._in_service, _thread.channel = True, self
-        try:
-            self._answer()
-            while not self.server.http_server.has_queued_requests() and (self.requests or self._receive_soon()):
-                self._answer()
-            has_next = bool(self.requests)  # afterwards the main loop may read one, and queue the connection itself
-        finally:
-            self._in_service, _thread.channel = False, None
-        if has_next:
-            self.server.add_task(self)
-        elif self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
-            self.server.http_server.check(self._fileno)
-
-    def _answer(self) -> None:
-        """Answer the first request."""
         if self.server.http_server.is_stopping:  # the client is to send its next request on another connection
             self.requests[-1].headers["CONNECTION"] = "close"
-        super().service()
+        try:
+            super().service()
+        finally:
+            self._in_service, _thread.channel = False, None
         self.waiting_since = time.monotonic()
         self._flush_exception(self._flush_some, do_close=False)
-
-    def _receive_soon(self) -> bool:
-        """Read what the client sends within NEXT_REQUEST_MS; whether it is a complete request."""
-        if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self.connected:
-            return False
-        try:
-            poll = select.poll()
-            poll.register(self.socket, select.POLLIN)
-            if not poll.poll(NEXT_REQUEST_MS):
-                return False
-            data = self.socket.recv(self.adj.recv_bytes)
-        except (OSError, ValueError):  # the connection is lost, or the main loop has closed it
-            data = b""
-        if data:
-            self.last_activity = time.time()
-            self.received(data)
-        else:
-            self.will_close = True  # the main loop closes it
-        return bool(self.requests)
+        if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
+            self.server.http_server.check(self._fileno)
 
     def _flush_some(self, do_close: bool = True) -> bool:
         with self.outbuf_lock:  # waitress does without where only the main loop sends

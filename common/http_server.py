@@ -47,7 +47,6 @@ class HttpServer:
         self._server.channel_class = Channel
         self._server.adj.send_bytes = SEND_BYTES  # the parameter of that name is deprecated
         self._server.pull_trigger = self._pull_trigger
-        self._server.add_task = self._add_task
         self._server.handle_accept = self._accept
         self._server.readable = self._accepts
         self._server.http_server = self
@@ -67,15 +66,6 @@ class HttpServer:
             if channel is not None:
                 self.loop.check(channel._fileno)
             self._server.trigger.pull_trigger()
-
-    def _add_task(self, channel: Channel) -> None:
-        """Queue the connection for a thread, unless this thread serves it and goes on with its next request."""
-        if served_channel() is not channel:
-            self._server.task_dispatcher.add_task(channel)
-
-    def has_queued_requests(self) -> bool:
-        """Whether a connection waits for a thread."""
-        return bool(self._server.task_dispatcher.queue)
 
     def _accepts(self) -> bool:
         """Whether the main loop waits for a new connection. waitress also closes idle ones here."""
@@ -114,7 +104,7 @@ class HttpServer:
 
     def is_busy(self) -> bool:
         """Whether a request has no complete response yet."""
-        return self.has_queued_requests() or any(
+        return bool(self._server.task_dispatcher.queue) or any(
             channel.requests or channel.pending_output_bytes() for channel in self.channels()
         )
 
