@@ -1,6 +1,7 @@
 """What both services need of Kafka: how to reach it, and the topics."""
 
 import logging
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -25,6 +26,7 @@ log = logging.getLogger("kafka-topics")
 # background.
 API_VERSION = (3, 9)
 OLDEST_BROKER = (2, 4)  # of those that are tested; the consumer's static membership needs 2.3
+_SERVER = re.compile(r"([^\s:/\[\]]+|\[[0-9a-fA-F:.]+\])(:[1-9][0-9]{0,4})?")  # the library's default port is 9092
 REACH_MS, REQUEST_MS = 3_000, 3_000  # with the library's 30 s the thread would seem to be stuck
 
 
@@ -36,9 +38,14 @@ class BrokerUnusable(KafkaError):  # type: ignore[misc]  # kafka-python has no t
 
 
 def client_options(bootstrap_servers: str, security: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The options of every client. Raises ConfigurationError for servers of another form than host:port,host:port."""
+    servers = bootstrap_servers.split(",")
+    if not all(_SERVER.fullmatch(server) for server in servers):
+        form = "must be host:port, or host:port,host:port for several servers"
+        raise environment.ConfigurationError("KAFKA_BOOTSTRAP_SERVERS", f"{form}, not {bootstrap_servers!r}")
     return {
         **(security or {}),
-        "bootstrap_servers": bootstrap_servers.split(","),
+        "bootstrap_servers": servers,
         "api_version": API_VERSION,
         "reconnect_backoff_max_ms": 1000,  # the default of 30 s would delay the notice of an outage's end
         "request_timeout_ms": 10_000,

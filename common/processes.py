@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 log = logging.getLogger("runner")
 
@@ -58,4 +59,5 @@ def _end_with(parent: int) -> None:
 
 def _terminate(children: set[int]) -> None:
     for child in list(children):
-        os.kill(child, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # in a signal handler, between os.wait() and its removal from the set
+            os.kill(child, signal.SIGTERM)

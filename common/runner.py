@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Protocol
 
 from common.connection_share import ConnectionCounts, ConnectionShare
@@ -64,23 +65,29 @@ def run(service: Service, host: str, port: int, processes: int = 1) -> None:
 def _serve(server: HttpServer, address: str, workers: Sequence[Worker]) -> None:
     stop = threading.Event()
     working = [threading.Thread(target=_supervise, args=(each, stop), name=each.name, daemon=True) for each in workers]
-    _stop_at_signals(stop)
+    signals = _queue_signals()
     for thread in working:
         thread.start()
     threading.Thread(target=_watchdog, args=(workers, stop), daemon=True).start()
     threading.Thread(target=close_idle_connections, args=(server, stop), daemon=True).start()
-    threading.Thread(target=_stop_in_order, args=(server, stop, working), daemon=True).start()
+    threading.Thread(target=_stop_in_order, args=(server, signals, stop, working), daemon=True).start()
     facts = {"address": address, "pid": os.getpid()}
     log.info("serving", extra={**facts, "connections": server.connection_limit})
     server.run()
 
 
-def _stop_at_signals(stop: threading.Event) -> None:
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop.set())
+def _queue_signals() -> "SimpleQueue[int]":
+    """The SIGTERM and SIGINT that arrive from now on.
+
+    A second signal can interrupt the handler of the first: `docker stop` and a parent process each send one. `put` of a
+    SimpleQueue allows that. Event.set would wait for a lock that its own thread holds, for ever.
+    """
+    signals: SimpleQueue[int] = SimpleQueue()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda received, _: signals.put(received))
+    return signals
 
 
 def _supervise(worker: Worker, stop: threading.Event) -> None:
@@ -104,8 +111,11 @@ def _watchdog(workers: Sequence[Worker], stop: threading.Event) -> None:
                 os._exit(1)
 
 
-def _stop_in_order(server: HttpServer, stop: threading.Event, threads: Sequence[threading.Thread]) -> None:
-    stop.wait()
+def _stop_in_order(
+    server: HttpServer, signals: "SimpleQueue[int]", stop: threading.Event, threads: Sequence[threading.Thread]
+) -> None:
+    signals.get()
+    stop.set()
     _end_within(STOP_SECONDS + LOG_SECONDS, exit_code=0)
     deadline = time.monotonic() + STOP_SECONDS
     server.stop_accepting()

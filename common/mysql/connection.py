@@ -36,7 +36,7 @@ class Connection(_Connection):
             host=address.host,
             port=address.port,
             user=user,
-            password=password,
+            password=password.encode(),  # PyMySQL would encode it as Latin-1, and dbmate and the server use UTF-8
             database=database,
             charset="utf8mb4",
             collation="utf8mb4_bin",

@@ -38,9 +38,9 @@ def parse(url: str) -> DatabaseUrl:
         credentials, _, hosts = parts.netloc.rpartition("@")
         user, _, password = credentials.partition(":")
         addresses = tuple(_address(each) for each in hosts.split(","))
-        database = unquote(parts.path.strip("/"))
+        user, password, database = (unquote(each, errors="strict") for each in (user, password, parts.path.strip("/")))
         if parts.scheme == "mysql" and database and not parts.fragment:
-            return DatabaseUrl(unquote(user), unquote(password), addresses, database, parts.query)
+            return DatabaseUrl(user, password, addresses, database, parts.query)
     form = "mysql://user:password@host:port/database (or host:port,host:port for several servers)"
     raise ConfigurationError(
         "DATABASE_URL (or MIGRATIONS_DATABASE_URL)", f"has the form {form}, special characters of a password as %XX"

@@ -6,6 +6,7 @@ The situations and their numbers are in tests/unit/test_mysql_errors.py.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from urllib.parse import quote
 
 import pymysql
 import pytest
@@ -268,6 +269,15 @@ def test_a_packet_that_is_too_large(server: DatabaseServer, database: Database) 
     ((_, limit),) = server.execute("SHOW GLOBAL VARIABLES LIKE 'max_allowed_packet'")
 
     check(server, "packet too large", lambda: run(database, f"SELECT '{'x' * int(limit)}'"))
+
+
+def test_a_password_of_any_characters_is_accepted(server: DatabaseServer) -> None:
+    password = "ação €/@:%"
+    server.execute(f"CREATE USER acao@'%' IDENTIFIED BY '{password}'", "GRANT ALL ON wallet_test.* TO acao@'%'")
+    url = f"mysql://acao:{quote(password, safe='')}@127.0.0.1:{server.port}/wallet_test"
+
+    with closing(Database(url).connect()) as connection:
+        assert connection.open
 
 
 def test_who_is_not_let_in(server: DatabaseServer) -> None:

@@ -132,6 +132,37 @@ def test_an_idle_service_ends_at_once_and_in_order(wallet, database, number):
     assert service.lines("stopped")
 
 
+INTERRUPTS_ITS_SIGNAL_HANDLER = """
+import os, signal, sys
+from common import runner
+from common.log import configure
+
+configure("test")
+serving = False
+
+def app(environ, start_response):
+    global serving
+    serving = True
+    start_response("200 OK", [("Content-Length", "0")])
+    return []
+
+def interrupt(frame, event, argument):
+    if serving and frame.f_code.co_filename.endswith(("runner.py", "threading.py")):
+        signal.raise_signal(signal.SIGTERM)  # the main thread executes no other line of these files while it serves
+    return interrupt
+
+sys.settrace(interrupt)
+runner.run(lambda first: (app, []), "127.0.0.1", int(os.environ["PORT"]))
+"""
+
+
+def test_a_second_signal_in_the_middle_of_the_first_ones_handler_does_not_keep_the_process_from_ending(tmp_path):
+    with Service(["-c", INTERRUPTS_ITS_SIGNAL_HANDLER], tmp_path / "log") as service:
+        code, seconds = service.stop()
+
+    assert (code, seconds < 8) == (0, True)
+
+
 def test_a_request_in_progress_is_answered_and_new_ones_are_refused(wallet, database):
     with wallet() as service, ThreadPoolExecutor() as pool:
         with database.transaction() as cursor:

@@ -29,6 +29,7 @@ def test_a_database_is_named_by_its_url_and_nothing_connects(url, name):
         "mysql://user:secret@/wallet",
         "mysql://user:sec/ret@host:3306/wallet",
         "mysql://user:secret@host:port/wallet",
+        "mysql://user:secret%FF@host/wallet",
     ],
 )
 def test_a_url_of_another_form_is_refused_without_its_password(url):

@@ -26,6 +26,8 @@ VARIABLES += [
 
 both_services = pytest.mark.parametrize("from_environment", FROM_ENVIRONMENT, ids=["wallet", "balances"])
 
+SERVERS = "must be host:port, or host:port,host:port for several servers"
+
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +74,9 @@ def test_settings_never_change_and_show_no_secret(
         ("HTTP_PROCESSES", "65", "HTTP_PROCESSES must be an integer from 1 to 64, not '65'"),
         ("KAFKA_PARTITIONS", "0", "KAFKA_PARTITIONS must be an integer from 1 to 65535, not '0'"),
         ("KAFKA_BOOTSTRAP_SERVERS", "", "KAFKA_BOOTSTRAP_SERVERS is required"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "one:port", f"KAFKA_BOOTSTRAP_SERVERS {SERVERS}, not 'one:port'"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "one:9092,", f"KAFKA_BOOTSTRAP_SERVERS {SERVERS}, not 'one:9092,'"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "one:1, two:2", f"KAFKA_BOOTSTRAP_SERVERS {SERVERS}, not 'one:1, two:2'"),
         ("DATABASE_URL", "", "DATABASE_URL is required"),
         ("MYSQL_SSL_CA", "/none.pem", "MYSQL_SSL_CA must name a PEM file with certificates, not '/none.pem'"),
         (
