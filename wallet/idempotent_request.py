@@ -48,9 +48,8 @@ def create(
         with unit_of_work(database, environ["request_id"], environ.get("traceparent")) as work:
             if key and (saved := work.idempotency_keys.find(key)):
                 environ["outcome"] = "replayed"
-                return HTTPResponse(
-                    saved.body, saved.status, {**json.loads(saved.headers), "Idempotent-Replayed": "true"}
-                )
+                headers = {**json.loads(saved.headers), "Idempotent-Replayed": "true"}
+                return HTTPResponse(saved.body.encode("utf-8"), saved.status, headers)
             created = use_case(work)
             headers = {"Content-Type": "application/json", "Location": location + created.id}
             if work.sequence:
