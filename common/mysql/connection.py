@@ -23,7 +23,7 @@ HEADER_BYTES = 64  # of a packet, and more than enough
 _LITERALS: dict[type, Callable[[Any], str]] = {
     int: str,
     Decimal: lambda number: str(Decimal2Literal(number, None)),
-    datetime: lambda moment: f"'{moment.replace(tzinfo=None)}'",
+    datetime: lambda moment: f"'{moment if moment.tzinfo is None else moment.replace(tzinfo=None)}'",
 }
 
 if TYPE_CHECKING:
