@@ -1,7 +1,6 @@
 """Kafka record to balances. Unknown fields are ignored. The limits of every column are checked here, not by MySQL."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -19,8 +18,7 @@ _EPOCH = datetime(1970, 1, 1)
 _LAST_MILLISECOND = 253_402_300_799_999  # the end of the year 9999, MySQL's last
 
 
-@dataclass(slots=True)
-class Balance:
+class Balance(msgspec.Struct, frozen=True, gc=False):
     """The balance of an account after an event. `sequence` is None for an event of Wallet Core (Go)."""
 
     account_id: str
@@ -131,6 +129,8 @@ def _moment(occurred_at: bytes | None, timestamp_ms: int | None) -> datetime:
         return _EPOCH + timedelta(milliseconds=timestamp_ms)
     try:
         moment = datetime.fromisoformat(occurred_at.decode("ascii"))
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+        if moment.tzinfo is not None and moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
+        return datetime.combine(moment.date(), moment.time())  # a quarter of the time of replace(tzinfo=None)
     except (ValueError, OverflowError) as error:
         raise UnreadableRecord(f"occurred_at is not a date: {error}") from error

@@ -31,13 +31,7 @@ def json_object() -> dict[str, Any]:
     if len(body) > BODY_BYTES:
         raise BodyTooLarge
     try:
-        fields = json.loads(
-            body.decode("utf-8"),
-            parse_int=Decimal,
-            parse_float=Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_refuse_duplicate_keys,
-        )
+        fields = _decoder.decode(body.decode("utf-8"))
     except InvalidOperation as error:
         raise BadRequest("the body contains a number out of range") from error
     except (ValueError, RecursionError) as error:
@@ -79,3 +73,9 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise ValueError("duplicate key in an object")
     return fields
+
+
+# Made once: `json.loads` with these options would make one for each request.
+_decoder = json.JSONDecoder(
+    parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicate_keys
+)

@@ -5,10 +5,9 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from random import getrandbits
 from typing import Any
-from uuid import UUID
 
+from common.ids import random_id
 from common.log import info
 from common.trace import traceparent
 
@@ -24,7 +23,7 @@ def request_logging_middleware(app: Callable[..., Any]) -> Callable[..., Any]:
         started = time.perf_counter()
         request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not _REQUEST_ID.fullmatch(request_id):
-            request_id = str(UUID(int=getrandbits(128), version=4))  # no secret: uuid4 would ask the system each time
+            request_id = random_id()
         environ["request_id"] = request_id
         errors = environ["wsgi.errors"] = io.StringIO()  # Bottle writes stack traces here; the log line contains them
         line = {"method": environ["REQUEST_METHOD"], "path": environ["PATH_INFO"], "request_id": request_id}

@@ -1,5 +1,6 @@
 """A wake-up call that any thread of any process of a service may send and one thread waits for."""
 
+import mmap
 import os
 import select
 from contextlib import suppress
@@ -9,11 +10,15 @@ class WakeupEvent:
     """A pipe that the processes of a service share: create the event before the processes are forked."""
 
     def __init__(self) -> None:
+        self._notified = mmap.mmap(-1, 1)  # 1 while a notification waits in the pipe: another one would add nothing
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
 
     def notify(self) -> None:
+        if self._notified[0]:
+            return
+        self._notified[0] = 1
         with suppress(BlockingIOError):  # the pipe is full: the waiting thread will wake up all the same
             os.write(self._writer, b"!")
 
@@ -21,3 +26,6 @@ class WakeupEvent:
         """Return once it was notified since the last wait, or after `seconds`."""
         if select.select([self._reader], [], [], seconds)[0]:
             os.read(self._reader, 65536)
+        # After the read, and before the caller checks for work: a notification from now on is written, one from before
+        # announces work that the caller finds.
+        self._notified[0] = 0

@@ -43,32 +43,29 @@ def create(
     """
     key = idempotency_key()
 
-    def transaction() -> Response:
+    def transaction() -> HTTPResponse:
         environ = request.environ
         with unit_of_work(database, environ["request_id"], environ.get("traceparent")) as work:
             if key and (saved := work.idempotency_keys.find(key)):
-                request.environ["outcome"] = "replayed"
-                return saved
+                environ["outcome"] = "replayed"
+                headers = {**json.loads(saved.headers), "Idempotent-Replayed": "true"}
+                return HTTPResponse(saved.body.encode("utf-8"), saved.status, headers)
             created = use_case(work)
             headers = {"Content-Type": "application/json", "Location": location + created.id}
             if work.sequence:
                 headers["Sequence"] = str(work.sequence)
-            response = Response(201, json.dumps(headers), json_line(to_body(created)).decode("utf-8"))
+            body = json_line(to_body(created))
             if key:
-                work.idempotency_keys.save(key, response)
-            return response
+                work.idempotency_keys.save(key, Response(201, json.dumps(headers), body.decode("utf-8")))
+        if work.sequence:
+            _clocks.agree()
+        return HTTPResponse(body, 201, headers)
 
     try:
-        response = repeat_on_conflict(transaction)
+        return repeat_on_conflict(transaction)
     except ClocksDiffer as error:
         _clocks.report(error)
         raise
-    headers = json.loads(response.headers)
-    if request.environ.get("outcome") == "replayed":
-        headers["Idempotent-Replayed"] = "true"
-    elif "Sequence" in headers:
-        _clocks.agree()
-    return HTTPResponse(response.body, response.status, headers)
 
 
 def idempotency_key() -> Key | None:

@@ -19,14 +19,14 @@ _ROUTES = {
     AccountCreated: ("accounts", "account_id"),
     BalanceAnnounced: ("accounts", "account_id"),
 }
+_NAMES = {kind: [field.name for field in fields(kind) if field.name != "sequence"] for kind in _ROUTES}
 TOPICS = sorted({topic for topic, _ in _ROUTES.values()})
 
 
 def to_message(event: Event) -> outbox.Event:
     """The event for the outbox. The sequence is not in the value but in a header."""
     topic, key = _ROUTES[type(event)]
-    names = [field.name for field in fields(event) if field.name != "sequence"]
-    payload = {name: _as_json_value(getattr(event, name)) for name in names}
+    payload = {name: _as_json_value(getattr(event, name)) for name in _NAMES[type(event)]}
     value = to_json({"Name": type(event).__name__, "Payload": payload})
     return outbox.Event(topic, getattr(event, key), _escaped_as_go_does(value).decode("utf-8"), event.sequence)
 

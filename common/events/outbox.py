@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import uuid4
 
+from common.ids import random_id
 from common.mysql import Cursor
 
 
@@ -53,7 +53,7 @@ class Outbox:
         self._cursor.queue(
             "INSERT INTO outbox (topic, message_key, payload, sequence, event_id, request_id, traceparent)"
             f" VALUES {marks}",
-            [field for event in events for field in (*event, str(uuid4()), request_id, traceparent)],
+            [field for event in events for field in (*event, random_id(), request_id, traceparent)],
         )
 
     def oldest(self, limit: int) -> list[Row]:

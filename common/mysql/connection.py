@@ -1,13 +1,14 @@
 """A session of MySQL or MariaDB with all its settings, and its cursor."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 from pymysql.constants import CLIENT, FIELD_TYPE
-from pymysql.converters import conversions
+from pymysql.converters import Decimal2Literal, conversions
 
 from common.mysql import session
 from common.mysql.errors import PACKET_TOO_LARGE
@@ -18,6 +19,12 @@ CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's default has no limit
 HEADER_BYTES = 64  # of a packet, and more than enough
 
+# The SQL of kinds for which PyMySQL is slow.
+_LITERALS: dict[type, Callable[[Any], str]] = {
+    int: str,
+    Decimal: lambda number: str(Decimal2Literal(number, None)),
+    datetime: lambda moment: f"'{moment if moment.tzinfo is None else moment.replace(tzinfo=None)}'",
+}
 
 if TYPE_CHECKING:
     _Connection = pymysql.connections.Connection["Cursor"]
@@ -55,6 +62,11 @@ class Connection(_Connection):
             **_encryption(ssl_ca),
         )
         self.address = address
+
+    def escape(self, value: object, mapping: Any = None) -> str:
+        """The value as SQL. PyMySQL finds the kind of a value in several steps: half of the time of a large upsert."""
+        write = _LITERALS.get(type(value))
+        return write(value) if write else str(super().escape(value, mapping))
 
     def prepare(self) -> None:
         """Set the session up, and learn how the server takes statements."""
