@@ -112,9 +112,9 @@ def test_of_a_backlog_the_last_records_have_the_outcome_of_one_by_one(balances, 
 
 def test_an_unreadable_record_is_parked_and_can_be_read(balances, topic, send):
     value = b"\xff garbage"
-    sent = send("balances", value, key="ação".encode(), headers=[("request_id", b"r-9"), ("raw", b"\xfe")])
+    sent = send(topic, value, key="ação".encode(), headers=[("request_id", b"r-9"), ("raw", b"\xfe")])
 
-    parked = eventually(lambda: find(balances, topic="balances", offset=sent.offset, partition=sent.partition))
+    parked = eventually(lambda: find(balances, sent.offset))
     dead_letter = requests.get(balances.url + parked["dead_letter"], timeout=5)
     listed = requests.get(f"{balances.url}/dead-letters", timeout=5).json()
 
