@@ -1,6 +1,7 @@
 """GET /dead-letters: the parked records, for reading only. The commands reprocess and discard them."""
 
 import hashlib
+import re
 from typing import Any
 
 from bottle import response
@@ -13,7 +14,7 @@ from common.json_api import JsonApp
 from common.json_text import bytes_as_json, rfc3339
 from common.mysql import Database
 
-LARGEST_ID = 2**63 - 1
+ID_DIGITS = 18  # of a 64-bit integer, whatever the digits are
 
 
 def serve_dead_letters(app: JsonApp, database: Database) -> None:
@@ -33,8 +34,8 @@ def serve_dead_letters(app: JsonApp, database: Database) -> None:
 
 
 def _id(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID)) and int(text) <= LARGEST_ID):
-        raise BadRequest(f"{name} must be an integer from 0 to {LARGEST_ID}")
+    if not re.fullmatch(rf"[0-9]{{1,{ID_DIGITS}}}", text):
+        raise BadRequest(f"{name} must be a number of 1 to {ID_DIGITS} digits")
     return int(text)
 
 

@@ -54,6 +54,7 @@ class _BalanceAnnounced(msgspec.Struct, tag_field="Name", tag="BalanceAnnounced"
 
 # msgspec instead of json: exact Decimals and checked types in a fifth of the time.
 _decode = msgspec.json.Decoder(_BalanceUpdated | _AccountCreated | _BalanceAnnounced).decode
+_UNREADABLE = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
 
 
 def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
@@ -61,7 +62,10 @@ def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
 
     `clock()` is the database's time in microseconds since 1970; a sequence must not be far ahead of it.
     """
-    message = _decoded(record)
+    try:
+        message = _decode(record.value)
+    except _UNREADABLE as error:
+        raise UnreadableRecord(f"not an event of a known kind: {error}") from error
     headers = dict(record.headers)
     sequence = _sequence(sequence_header(headers), clock)
     moment = _moment(headers.get("occurred_at"), record.timestamp)
@@ -77,8 +81,8 @@ def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
 def describe(record: Any) -> dict[str, Any]:
     """The event's name and the ids of its accounts, for display; none of what cannot be read."""
     try:
-        message = _decoded(record)
-    except UnreadableRecord:
+        message = _decode(record.value)
+    except _UNREADABLE:
         return {"name": None, "accounts": []}
     payload = message.Payload
     if isinstance(payload, _TransferBalances):
@@ -86,13 +90,6 @@ def describe(record: Any) -> dict[str, Any]:
     else:
         accounts = [payload.account_id]
     return {"name": type(message).__struct_config__.tag, "accounts": [each[:ID_CHARACTERS] for each in accounts]}
-
-
-def _decoded(record: Any) -> Any:
-    try:
-        return _decode(record.value)
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        raise UnreadableRecord(f"not an event of a known kind: {error}") from error
 
 
 def _balance(

@@ -84,9 +84,8 @@ def changes(cursor: Cursor, earlier: Iterable[Balance], last: Sequence[Sequence[
     marks = ", ".join(["%s"] * len(account_ids))
     cursor.execute(f"SELECT account_id, sequence FROM balances WHERE account_id IN ({marks})", account_ids)
     known: dict[str, int | None] = dict.fromkeys(account_ids) | dict(cursor.fetchall())
-    for each in earlier:
-        if each.account_id in known:
-            _is_news(known, each)
+    for each in [each for each in earlier if each.account_id in known]:
+        _is_news(known, each)
     news = [[_is_news(known, each) for each in balances] for balances in last]
     return [any(each) for each in news]
 

@@ -105,11 +105,12 @@ class BatchTransaction(Generic[E]):
         return Outcome(len(records) - len(parked), len(parked), stale), consumed
 
     def _parse(self, records: Sequence[Any]) -> tuple[list[E], list[Parked]]:
+        parse = self.projection.parse
         events: list[E] = []
         parked = []
         for record in records:
             try:
-                events.extend(self.projection.parse(record))
+                events.extend(parse(record))
             except UnreadableRecord as error:
                 parked.append(self._to_park(record, error))
         return events, parked

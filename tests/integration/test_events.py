@@ -9,14 +9,25 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 from uuid import uuid4
 
+import pymysql
 import pytest
 import requests
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
+from balances import projection
+from balances.messages import describe, parse
+from common.events import consumer
+from common.events.consumed import ConsumedEvents
+from common.events.consumer import Consumer, Group, Projection
+from common.events.recent import RecentEvents
+from common.mysql import DatabaseClock
+from common.status import Status
 from tests.eventually import eventually
+from tests.integration.consumers import consume, initialize
 from tests.integration.service import NOWHERE, ROOT, Service
 from tests.integration.tables import execute, rows
 
@@ -51,8 +62,8 @@ def find(service, offset):
     return next((each for each in events(service) if each["offset"] == offset), None)
 
 
-def announce(send, topic, sequence, event_id):
-    value = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"ana","balance":100}}'
+def announce(send, topic, sequence, event_id, account_id="ana"):
+    value = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"%b","balance":100}}' % account_id.encode()
     headers = {"sequence": str(sequence), "event_id": event_id, "request_id": "r-1"}
     return send(topic, value, key=b"ana", headers=[(name, text.encode()) for name, text in headers.items()])
 
@@ -101,11 +112,9 @@ def test_of_a_backlog_the_last_records_have_the_outcome_of_one_by_one(balances, 
 
 def test_an_unreadable_record_is_parked_and_can_be_read(balances, topic, send):
     value = b"\xff garbage"
-    sent = send(
-        "balances", value, key="ação".encode(), headers=[("request_id", b"r-9"), ("raw", b"\xfe"), ("no", None)]
-    )
+    sent = send(topic, value, key="ação".encode(), headers=[("request_id", b"r-9"), ("raw", b"\xfe")])
 
-    parked = eventually(lambda: find(balances, topic="balances", offset=sent.offset, partition=sent.partition))
+    parked = eventually(lambda: find(balances, sent.offset))
     dead_letter = requests.get(balances.url + parked["dead_letter"], timeout=5)
     listed = requests.get(f"{balances.url}/dead-letters", timeout=5).json()
 
@@ -121,40 +130,53 @@ def test_an_unreadable_record_is_parked_and_can_be_read(balances, topic, send):
     assert {each["name"]: each["value"] for each in body["headers"]} == {
         "request_id": {"encoding": "utf-8", "data": "r-9"},
         "raw": {"encoding": "base64", "data": "/g=="},
-        "no": None,
     }
     summary = next(each for each in listed["dead_letters"] if each["id"] == body["id"])
     assert summary == {name: body[name] for name in summary}
     assert listed["next"] is None
 
 
-def test_both_processes_answer_with_the_same_events(balances, topic, send):
+def test_what_mysql_refuses_is_parked_and_the_others_keep_their_outcomes(balances_database, kafka, topic, send):
+    """MySQL refuses the batch, so each record is applied on its own."""
+
+    def apply(cursor, balances):
+        if any(each.account_id == "refused" for each in balances):
+            raise pymysql.DataError(1264, "out of range")
+        return projection.apply(cursor, balances)
+
+    recent, clock = RecentEvents(), DatabaseClock(balances_database)
+    shown = ConsumedEvents(recent, describe, projection.changes, clock)
+    fed = Projection([topic], partial(parse, clock=clock), apply, shown)
+    with closing(consumer.client(kafka, Group(f"test-{uuid4()}", str(uuid4())))) as client:
+        worker = Consumer(client, balances_database, fed, Status())
+        client.subscribe([topic], listener=worker.assignment)
+        initialize(worker)
+        for account_id, sequence in [("ana", 7), ("refused", 8), ("ana", 7), ("ana", 9)]:
+            announce(send, topic, sequence, "e", account_id)
+        consume(worker, 4)
+
+    shown_last = {each["offset"]: (each["outcome"], each["reason"]) for each in json.loads(recent.as_json())}
+    assert shown_last == {
+        0: ("applied", None),
+        1: ("parked", "(1264, 'out of range')"),
+        2: ("stale", None),
+        3: ("applied", None),
+    }
+
+
+def test_each_process_answers_with_the_same_events(balances, topic, send):
     announce(send, topic, 7, "e-1")
     eventually(lambda: find(balances, 0))
+    pids = [line["pid"] for line in balances.lines("serving")]
 
-    eventually(lambda: len(processes_that_answer(balances)) == 2)
+    for halted in pids:  # the other one answers
+        os.kill(halted, signal.SIGSTOP)
+        try:
+            assert [each["event_id"] for each in events(balances)] == ["e-1"]
+        finally:
+            os.kill(halted, signal.SIGCONT)
 
-    assert [[each["event_id"] for each in found] for found in processes_that_answer(balances).values()] == [["e-1"]] * 2
-
-
-def processes_that_answer(service):
-    """{pid: events}: 16 connections at a time are spread over the processes."""
-    sessions = [requests.Session() for _ in range(16)]
-    try:
-        found = {}
-        for session in sessions:
-            response = session.get(f"{service.url}/events", timeout=5)
-            found[pid_of_the_last_request(service, response)] = response.json()["events"]
-        return found
-    finally:
-        for session in sessions:
-            session.close()
-
-
-def pid_of_the_last_request(service, response):
-    request_id = response.headers["X-Request-Id"]
-    (line,) = eventually(lambda: [each for each in service.lines("request") if each.get("request_id") == request_id])
-    return line["pid"]
+    assert len(set(pids)) == 2
 
 
 def test_the_events_have_the_links_of_the_pages_and_wallets_page_may_read_them(balances):
@@ -183,8 +205,8 @@ def test_with_a_token_events_and_dead_letters_require_it(wallet_url, balances_ur
     [
         ("/dead-letters/x", 400),
         ("/dead-letters/-1", 400),
-        ("/dead-letters/99999999999999999999", 400),
-        ("/dead-letters/9223372036854775807", 404),
+        ("/dead-letters/1000000000000000000", 400),
+        ("/dead-letters/999999999999999999", 404),
         ("/dead-letters?after=x", 400),
         ("/dead-letters?limit=0", 400),
     ],
@@ -276,17 +298,17 @@ def test_the_command_prints_the_last_records_of_each_partition(kafka, make_topic
 
 
 def test_the_command_shows_control_characters_and_bytes_without_executing_them(kafka, topic, send):
-    send(topic, b"\x1b[2J\xff\n", key="ação".encode(), headers=[("a\nb", b"\x00"), ("none", None)])
+    send(topic, b"\x1b[2J\xff\n", key="ação".encode(), headers=[("a\nb", b"\x00")])
 
     _, (line,), _ = printed(kafka, "--topic", topic)
     _, (encoded,), _ = printed(kafka, "--topic", topic, "--json")
 
-    assert line == rf"{topic}[0]@0 key=ação a\nb=\x00 none=null \x1b[2J\xff\n"
+    assert line == rf"{topic}[0]@0 key=ação a\nb=\x00 \x1b[2J\xff\n"
     body = json.loads(encoded)
     assert (body["topic"], body["partition"], body["offset"]) == (topic, 0, 0)
     assert body["key"] == {"encoding": "utf-8", "data": "ação"}
     assert body["value"] == {"encoding": "base64", "data": base64.b64encode(b"\x1b[2J\xff\n").decode()}
-    assert body["headers"][1] == {"name": "none", "value": None}
+    assert body["headers"] == [{"name": "a\nb", "value": {"encoding": "utf-8", "data": "\x00"}}]
 
 
 def test_the_command_follows_without_a_group_until_ctrl_c(kafka, topic, send):
