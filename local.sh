@@ -6,7 +6,7 @@
 #   ./local.sh status          print one line for each process; exit 1 unless all are ready
 #   ./local.sh logs [NAME]     print the logs, and follow them on a terminal
 #   ./local.sh test [ARGS]     run the tests on a system of their own, also while another runs; ARGS go to pytest
-#   ./local.sh test --fast     run only those that need no server: about ten seconds
+#   ./local.sh test --fast     run only those that need no server, in less than a minute
 #   ./local.sh bench [ARGS]    run the benchmarks in the same way; --help explains ARGS
 #   ./local.sh faults [ARGS]   run the fault suite in the same way; --help explains ARGS
 #   ./local.sh lab [NAME]      list the labs, or run one: a fault, what it breaks in a naive service, and the recovery

@@ -12,7 +12,7 @@ _BYTES = 64 * 1024
 
 
 class Status:
-    """Made before the processes of a service are. One thread writes it, any may read it."""
+    """Memory that processes forked later share. One thread writes, any thread may read."""
 
     def __init__(self) -> None:
         self._page = SharedPage(_BYTES)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class WakeupEvent:
-    """Made before the processes of a service are, so that all of them share it."""
+    """A pipe that the processes of a service share: create the event before the processes are forked."""
 
     def __init__(self) -> None:
         self._reader, self._writer = os.pipe()

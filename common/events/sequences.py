@@ -23,7 +23,7 @@ class WrongClock(Exception):
 
 
 class Table(NamedTuple):
-    """A table with a column `sequence` and its primary key; names that stand in the program, never a user's."""
+    """A table with a column `sequence` and its primary key; names of the program, never a user's."""
 
     name: str
     key: str

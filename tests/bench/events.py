@@ -13,6 +13,7 @@ from common.events import consumer as settings
 from tests.bench import system
 from tests.bench.benchmark import Benchmark, Step
 from tests.bench.report import Row, Run
+from tests.eventually import eventually
 
 EVENTS_PER_SECOND = 30_000  # published for each second of a measurement
 WARM_UP_EVENTS = 20_000
@@ -52,7 +53,7 @@ def wait_for_offset(connection: Any, offset: int) -> tuple[float, int]:
         stored = stored_offset(connection)
         return stored >= offset
 
-    system.wait_until(reached, every=0.003)
+    eventually(reached, system.WAIT_SECONDS, f"the stored offset {offset}", every=0.003)
     return time.perf_counter(), stored
 
 

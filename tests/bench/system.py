@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from kafka import KafkaProducer
 
 from common.kafka import client_options
 from tests.bench.workload import account_id
+from tests.eventually import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 WALLET_PORT, BALANCES_PORT = int(os.environ["WALLET_PORT"]), int(os.environ["BALANCES_PORT"])
@@ -66,7 +67,7 @@ def python(ports: list[int], *arguments: str) -> Iterator[None]:
     children = [subprocess.Popen([sys.executable, *arguments, str(port)], cwd=ROOT) for port in ports]
     try:
         for child, port in zip(children, ports, strict=True):
-            wait_until(lambda child=child, port=port: _accepts(child, port), seconds=20)  # type: ignore[misc]
+            eventually(lambda child=child, port=port: _accepts(child, port), seconds=20)  # type: ignore[misc]
         yield
     finally:
         for child in children:
@@ -188,15 +189,6 @@ def send(
         ("request_id", b"5f0f3b52-7a4e-4b43-9d7c-0f6b8a1c2d3e"),
     ]
     return producer.send(TOPIC, value=value.encode(), key=source.encode(), headers=headers)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = WAIT_SECONDS, every: float = 0.02) -> None:
-    """Wait for the condition. Raises SystemExit after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit(f"the bench waited {seconds} s for a condition that did not come true")
-        time.sleep(every)
 
 
 def kafka_version() -> str:

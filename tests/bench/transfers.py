@@ -8,6 +8,7 @@ from tests.bench import load, sql_loop, system
 from tests.bench.benchmark import Benchmark, Step
 from tests.bench.report import Row, Run
 from tests.bench.workload import Workload
+from tests.eventually import eventually
 
 ACCOUNTS, HOT_ACCOUNTS = 1_000, 2
 CONNECTIONS, MORE_CONNECTIONS = 8, 32
@@ -25,7 +26,8 @@ def _prepared(root: Path) -> Iterator[None]:
 def _load(name: str, accounts: int, connections: int) -> Callable[[int], Run]:
     def measure(seconds: int) -> Run:
         found = load.run(Workload("POST", accounts), [system.WALLET_PORT], connections, seconds)
-        system.wait_until(system.outbox_is_empty)  # the relay of this step must not slow the next one
+        # The relay of this step must not slow the next one.
+        eventually(system.outbox_is_empty, system.WAIT_SECONDS, "an empty outbox")
         return found.values(name)
 
     return measure

@@ -1,10 +1,9 @@
 """A running system, reached over HTTP alone, at WALLET_URL and BALANCES_URL."""
 
-import os
-
 import pytest
 import requests
 
+from tests.environment import needed
 from tests.seeds import skip_without_seeds
 
 SECONDS = 10  # for one answer
@@ -17,12 +16,12 @@ def _seeds():
 
 @pytest.fixture(scope="session")
 def wallet_url():
-    return _needed("WALLET_URL")
+    return needed("WALLET_URL").rstrip("/")
 
 
 @pytest.fixture(scope="session")
 def balances_url():
-    return _needed("BALANCES_URL")
+    return needed("BALANCES_URL").rstrip("/")
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +36,3 @@ def balances(balances_url):
     """Sends a request to the other service."""
     with requests.Session() as session:
         yield lambda method, path, **options: session.request(method, balances_url + path, timeout=SECONDS, **options)
-
-
-def _needed(variable):
-    url = os.environ.get(variable) or pytest.skip(f"{variable} is not set; ./local.sh test sets it")
-    return url.rstrip("/")

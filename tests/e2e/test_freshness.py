@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests.eventually import eventually
+from tests.http_api import transfer_body
 
 READS = int(os.environ.get("READ_YOUR_WRITES", "200"))  # 10,000 take a few minutes
 CLIENTS = 4
@@ -57,7 +58,7 @@ def _two_accounts(session, url):
 
 def _transfer(session, url, source, target, amount):
     """The Sequence of the transfer's answer."""
-    body = {"account_id_from": source, "account_id_to": target, "amount": float(amount)}
+    body = transfer_body(source, target, float(amount))
     answer = session.post(f"{url}/transactions", json=body, timeout=10)
     assert answer.status_code == 201, answer.text
     return answer.headers["Sequence"]

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.eventually import eventually
+from tests.http_api import transfer_body
 
 SEEDED = "a0000000-0000-4000-8000-000000000001"
 
@@ -51,8 +52,7 @@ def bruno(open_account):
 
 
 def transfer(wallet, source, target, amount, **options):
-    body = {"account_id_from": source, "account_id_to": target, "amount": amount}
-    return wallet("POST", "/transactions", json=body, **options)
+    return wallet("POST", "/transactions", json=transfer_body(source, target, amount), **options)
 
 
 def shown(balances, account_id):

@@ -14,8 +14,8 @@ from typing import Any
 
 import pymysql
 
+from tests.eventually import seconds_until
 from tests.faults.system import ROOT
-from tests.faults.waiting import wait_until
 
 NODES = 3
 START_SECONDS = 90
@@ -148,7 +148,7 @@ class Galera:
             sizes = {node.status("wsrep_cluster_size") for node in self.nodes} - {""}
             return states.count("Synced") == number and sizes == {str(number)}
 
-        return wait_until(synced, f"a cluster of {number} nodes", START_SECONDS)
+        return seconds_until(synced, START_SECONDS, f"a cluster of {number} nodes")
 
     def close(self) -> None:
         for node in self.nodes:

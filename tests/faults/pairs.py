@@ -7,7 +7,7 @@ from uuid import uuid4
 import pymysql
 
 from common.mysql import Conflict, Cursor, Database
-from tests.faults.waiting import wait_until
+from tests.eventually import eventually
 
 WRITERS, PAIRS = 3, 60  # threads for each node, transactions for each thread
 REPLICATION_SECONDS = 10
@@ -22,12 +22,7 @@ def check_pairs(ports: Sequence[int]) -> None:
         cursor.execute("INSERT INTO counter VALUES (0)")
     rows = "SELECT COUNT(*) FROM counter"
     for node in nodes[1:]:
-        wait_until(
-            lambda node=node: node.read(_value, rows) == 1,  # type: ignore[misc]
-            "the tables",
-            REPLICATION_SECONDS,
-            pymysql.Error,
-        )
+        eventually(lambda node=node: node.read(_value, rows) == 1, REPLICATION_SECONDS, "the tables", (pymysql.Error,))
 
     with ThreadPoolExecutor(len(nodes) * WRITERS) as threads:
         conflicts = sum(threads.map(_write, nodes * WRITERS))
@@ -35,10 +30,10 @@ def check_pairs(ports: Sequence[int]) -> None:
     written = len(nodes) * WRITERS * PAIRS
     print(f"\n{conflicts} conflicts of {written} transactions on {len(nodes)} nodes")
     assert conflicts
-    wait_until(
+    eventually(
         lambda: [_counts(node) for node in nodes] == [(written, written)] * len(nodes),
-        f"{written} pairs and the same counter on every node",
         REPLICATION_SECONDS,
+        f"{written} pairs and the same counter on every node",
     )
 
 

@@ -7,8 +7,8 @@ import pymysql
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from tests.eventually import eventually
 from tests.faults.system import PARTITIONS, TOPICS, System
-from tests.faults.waiting import wait_until
 
 QUIET_SECONDS = 40
 
@@ -31,5 +31,13 @@ def await_quiet(system: System, seconds: float = QUIET_SECONDS) -> float:
             ends = consumer.end_offsets(partitions, timeout_ms=5000)
             return all(stored.get(tp, 0) == end for tp, end in ends.items())
 
-        wait_until(quiet, "an empty outbox and no lag", seconds, KafkaError, pymysql.Error)
+        eventually(
+            quiet,
+            seconds,
+            "an empty outbox and no lag",
+            (
+                KafkaError,
+                pymysql.Error,
+            ),
+        )
     return time.monotonic() - started

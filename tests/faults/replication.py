@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.database_server import DatabaseServer, LocalServer, MySQLContainer, is_mariadb
-from tests.faults.waiting import wait_until
+from tests.eventually import eventually
 
 CATCH_UP_SECONDS = 30
 _OPTIONS = ("--default-time-zone=+00:00", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin")
@@ -103,7 +103,7 @@ class Pair:
         """From now on it learns of no further transaction."""
         ((executed,),) = self.primary.execute(self._dialect.executed)
         caught_up = self._dialect.await_executed.format(executed=executed.replace("\n", ""))
-        wait_until(lambda: self.replica.execute(caught_up) == ((0,),), "the replica to catch up", CATCH_UP_SECONDS)
+        eventually(lambda: self.replica.execute(caught_up) == ((0,),), CATCH_UP_SECONDS, "the replica to catch up")
         self.replica.execute(self._dialect.stop)
 
     def promote(self) -> None:

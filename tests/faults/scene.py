@@ -10,13 +10,13 @@ from pathlib import Path
 
 import requests
 
+from tests.eventually import Unmet
 from tests.faults.chaos import Repeater
 from tests.faults.clients import Load, Transfer, open_accounts, request_transfer, resolve
 from tests.faults.quiet import await_quiet
 from tests.faults.servers import Servers
 from tests.faults.system import System
 from tests.faults.verdict import Verdict
-from tests.faults.waiting import Unmet
 
 ACCOUNTS = 100
 WARM_UP_SECONDS = 4

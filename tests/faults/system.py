@@ -18,9 +18,9 @@ import pymysql
 import requests
 from kafka.admin import KafkaAdminClient
 
+from tests.eventually import Unmet, eventually
 from tests.faults.proxy import Proxy
 from tests.faults.servers import OneServer, Servers
-from tests.faults.waiting import Unmet, wait_until
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 6
@@ -76,7 +76,7 @@ class System:
 
             if missing():
                 admin.create_partitions(missing())
-            wait_until(lambda: not missing(), "six partitions a topic", READY_SECONDS)
+            eventually(lambda: not missing(), READY_SECONDS, "six partitions a topic")
 
     def close(self) -> None:
         self.heal()
@@ -113,7 +113,7 @@ class System:
     def kill(self, name: str) -> None:
         self.signal(name, signal.SIGKILL)
         if name in OUTSIDE:
-            wait_until(lambda: not self.running(name), f"the end of {name}", 10)
+            eventually(lambda: not self.running(name), 10, f"the end of {name}")
         else:
             self._children[name].wait()
 
@@ -220,7 +220,7 @@ class System:
 
     def await_ready(self, *names: str) -> None:
         for name in names:
-            wait_until(lambda name=name: self.ready(name)[0] == 200, f"{name} to be ready", READY_SECONDS)  # type: ignore[misc]
+            eventually(lambda name=name: self.ready(name)[0] == 200, READY_SECONDS, f"{name} to be ready")  # type: ignore[misc]
 
     def database(self, name: str, user: str | None = None) -> "pymysql.connections.Connection[Any]":
         """A connection straight to the database, past the proxies, as its owner unless another user is named."""

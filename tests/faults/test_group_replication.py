@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.database_server import MySQLContainer
+from tests.eventually import eventually
 from tests.faults.pairs import check_pairs
-from tests.faults.waiting import wait_until
 from tests.integration.service import free_port
 
 JOIN_SECONDS = 60
@@ -71,4 +71,4 @@ def _form_group(members: list[MySQLContainer]) -> None:
     first.execute("SET GLOBAL group_replication_bootstrap_group = ON", "START GROUP_REPLICATION")
     second.execute("START GROUP_REPLICATION")
     states = "SELECT member_state FROM performance_schema.replication_group_members"
-    wait_until(lambda: first.execute(states) == (("ONLINE",), ("ONLINE",)), "both members online", JOIN_SECONDS)
+    eventually(lambda: first.execute(states) == (("ONLINE",), ("ONLINE",)), JOIN_SECONDS, "both members online")

@@ -5,8 +5,8 @@ import time
 import pytest
 import requests
 
+from tests.eventually import eventually, seconds_until
 from tests.faults.scene import cpu_seconds
-from tests.faults.system import wait_until
 
 BACK_SECONDS = 5
 HUNG_SECONDS = 25  # longer than every time-out of the services
@@ -56,17 +56,19 @@ def test_work_goes_on_after_it_hung_longer_than_every_time_out(scene, other):
 @pytest.mark.parametrize("service", ["wallet", "balances"])
 def test_an_idle_service_reports_an_outage_and_its_end_in_time(scene, service, other, how):
     system = scene.system
-    wait_until(lambda: system.ready(service)[1].get(other) == "up", f"{service} to report {other} up", REPORT_SECONDS)
+    eventually(lambda: system.ready(service)[1].get(other) == "up", REPORT_SECONDS, f"{service} to report {other} up")
 
     getattr(system, how)(other)
-    noticed = wait_until(
-        lambda: system.ready(service)[1].get(other) == "down", f"{service} to report {other} down", REPORT_SECONDS
+    noticed = seconds_until(
+        lambda: system.ready(service)[1].get(other) == "down", REPORT_SECONDS, f"{service} to report {other} down"
     )
     if how == "kill":
         system.start(other)
     else:
         system.resume(other)
-    back = wait_until(lambda: system.ready(service)[1].get(other) == "up", f"{service} to report it up", REPORT_SECONDS)
+    back = seconds_until(
+        lambda: system.ready(service)[1].get(other) == "up", REPORT_SECONDS, f"{service} to report it up"
+    )
 
     print(f"\n{other} {how}: {service} reported it after {noticed:.1f} s, and its return after {back:.1f} s")
 

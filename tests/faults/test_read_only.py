@@ -15,8 +15,8 @@ import requests
 from kafka import KafkaProducer
 
 from tests.database_server import DatabaseServer, LocalServer, MySQLContainer, is_mariadb
+from tests.eventually import eventually, seconds_until
 from tests.faults.system import System
-from tests.faults.waiting import wait_until
 
 NEW_SECONDS = 10
 ACCOUNT = "read-only"
@@ -78,12 +78,12 @@ def test_a_balance_is_new_within_seconds_of_a_grant_to_write_on_a_read_only_serv
     kind = request.node.callspec.params["server"]
     with closing(KafkaProducer(bootstrap_servers=system.bootstrap_servers, api_version=(3, 9))) as producer:
         publish(producer, 1)
-        wait_until(lambda: balance(system) == 1, "the first balance", NEW_SECONDS)
+        eventually(lambda: balance(system) == 1, NEW_SECONDS, "the first balance")
 
         server.execute("SET GLOBAL read_only = 1", f"GRANT {PRIVILEGES[kind]} ON *.* TO balances@'%'")
         publish(producer, 2)
 
-        took = wait_until(lambda: balance(system) == 2, "the second balance", NEW_SECONDS)
+        took = seconds_until(lambda: balance(system) == 2, NEW_SECONDS, "the second balance")
     print(f"\nread-only and a GRANT: Balances wrote with a new session after {took:.1f} s")
 
 

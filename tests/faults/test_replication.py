@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.eventually import eventually
 from tests.faults import replication
 from tests.faults import scene as scenes
 from tests.faults.quiet import await_quiet
 from tests.faults.replication import Pair
 from tests.faults.scene import Scene, Stage
 from tests.faults.system import ROOT, System
-from tests.faults.waiting import wait_until
 
 BACK_SECONDS = 10
 
@@ -62,11 +62,11 @@ def test_after_the_promotion_of_a_lagging_replica_an_announcement_makes_both_sid
 
     servers.promote()
     took = scene.through(limit=BACK_SECONDS)
-    wait_until(lambda: system.ready("wallet")[1].get("announce_required"), "announce_required", BACK_SECONDS)
+    eventually(lambda: system.ready("wallet")[1].get("announce_required"), BACK_SECONDS, "announce_required")
     # Balances is restored to the same moment, and reads the events again that the wallet has lost.
-    wait_until(lambda: set(lost) <= differences(system).keys(), "Balances to read the lost events again", 15)
+    eventually(lambda: set(lost) <= differences(system).keys(), 15, "Balances to read the lost events again")
     run(system, "wallet", "announce")
-    wait_until(lambda: not differences(system), "an announcement of every account", 30)
+    eventually(lambda: not differences(system), 30, "an announcement of every account")
     run(system, "balances", "reconcile", "--wallet-url", system.url("wallet"))
 
     print(f"\npromoted: work went on after {took:.1f} s; {len(lost)} accounts differed until they were announced")

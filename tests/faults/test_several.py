@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from tests.eventually import eventually
 from tests.faults.proxy import Proxy
 from tests.faults.system import PARTITIONS
-from tests.faults.waiting import wait_until
 
 ELECTION_SECONDS = 12  # until another wallet relays
 TAKE_OVER_SECONDS = 8  # until other members read a dead one's partitions
@@ -32,7 +32,7 @@ def test_another_wallet_becomes_the_leader_when_the_leader_is_gone(scene, end):
     if end == "pause":  # the old leader wakes with rows that the other has published meanwhile
         time.sleep(ASLEEP_SECONDS)
         system.resume(leader)
-        wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to be on standby", 15)
+        eventually(lambda: system.ready(leader)[1].get("relay") == "standby", 15, f"{leader} to be on standby")
 
 
 def test_an_old_leader_that_wakes_with_unsent_events_does_no_harm(scene):
@@ -49,7 +49,7 @@ def test_an_old_leader_that_wakes_with_unsent_events_does_no_harm(scene):
     system.resume(leader)
 
     print(f"\nthe leader hung while it published: the other wallet's transfers were read after {took:.1f} s")
-    wait_until(lambda: system.ready(leader)[1].get("relay") == "standby", f"{leader} to be on standby", 15)
+    eventually(lambda: system.ready(leader)[1].get("relay") == "standby", 15, f"{leader} to be on standby")
 
 
 def test_accounts_that_a_hung_wallet_holds_are_free_again(scene):
@@ -66,7 +66,7 @@ def test_accounts_that_a_hung_wallet_holds_are_free_again(scene):
     system.pause("wallet-2")
     link.let_go()
     started = time.monotonic()
-    wait_until(lambda: (answer := scene.transfer()) is not None and answer.status_code == 201, "it", ELECTION_SECONDS)
+    eventually(lambda: (answer := scene.transfer()) is not None and answer.status_code == 201, ELECTION_SECONDS, "it")
 
     print(f"\na hung wallet's accounts were free after {time.monotonic() - started:.1f} s")
 
@@ -79,11 +79,11 @@ def test_members_that_join_and_leave_delay_no_event(scene):
         system.start(name)
         system.await_ready(name)
         print(f"\n{number} balances over six partitions: {scene.through(limit=TAKE_OVER_SECONDS):.1f} s")
-        wait_until(lambda number=number: shared(system, number), "partitions for each", 15)
+        eventually(lambda number=number: shared(system, number), 15, "partitions for each")
     for number, name in ((2, "balances-3"), (1, "balances-2")):
         assert system.stop(name) == 0
         print(f"one left in order: {scene.through(limit=TAKE_OVER_SECONDS):.1f} s")
-        wait_until(lambda number=number: shared(system, number), "partitions for each", 15)
+        eventually(lambda number=number: shared(system, number), 15, "partitions for each")
 
 
 @pytest.mark.parametrize("end", ["kill", "pause"])
@@ -124,7 +124,7 @@ def test_partitions_that_a_zombie_holds_in_a_transaction_are_taken_over(scene):
 
 def roles(system):
     """(the wallet that relays, the one that does not)"""
-    wait_until(lambda: "leader" in relays(system), "a leader", 15)
+    eventually(lambda: "leader" in relays(system), 15, "a leader")
     return sorted(WALLETS, key=lambda name: system.ready(name)[1]["relay"] != "leader")
 
 

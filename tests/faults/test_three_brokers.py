@@ -1,16 +1,17 @@
 """A Kafka of three brokers that keeps three copies of each record, and loses the leader of a partition under load."""
 
+import socket
 import subprocess
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from kafka.admin import KafkaAdminClient
 
+from tests.eventually import eventually
 from tests.faults import scene as scenes
 from tests.faults.system import ROOT, System
-from tests.faults.waiting import port_is_open, wait_until
 
 BACK_SECONDS = 8  # another broker takes the dead one's partitions over
 CLUSTER = "dGhyZWUtYnJva2Vycy10ZQ"
@@ -55,7 +56,7 @@ class Brokers:
 
     def await_open(self):
         for port in self._ports:
-            wait_until(lambda port=port: port_is_open(port), "three brokers", 60)
+            eventually(lambda port=port: port_is_open(port), 60, "three brokers")
 
     def leader_of(self, topic, partition):
         with closing(KafkaAdminClient(bootstrap_servers=self.servers, api_version=(3, 9))) as admin:
@@ -117,5 +118,11 @@ def test_nothing_is_lost_when_the_leader_of_a_partition_is_killed(scene, brokers
         took = scene.through(limit=BACK_SECONDS)
         print(f"\nbroker {leader}, a leader, killed: all partitions were consumed again after {took:.1f} s")
         brokers.start(leader)
-        wait_until(lambda: brokers.insync("balances") == 3, "three copies of each record", 60)
+        eventually(lambda: brokers.insync("balances") == 3, 60, "three copies of each record")
         time.sleep(2)
+
+
+def port_is_open(port):
+    with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), timeout=1)):
+        return True
+    return False

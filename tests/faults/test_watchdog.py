@@ -8,8 +8,8 @@ import time
 import pytest
 import requests
 
+from tests.eventually import eventually
 from tests.faults.system import ROOT, System
-from tests.faults.waiting import wait_until
 
 # The wallet with a relay that hangs in its first step.
 STUCK = """
@@ -39,8 +39,8 @@ def test_a_stuck_worker_is_in_ready_and_then_ends_the_process():
         stdout=subprocess.DEVNULL,
     )
     ready = f"http://127.0.0.1:{port}/ready"
-    wait_until(lambda: requests.get(ready, timeout=5).status_code == 200, "the start", 20, requests.RequestException)
-    wait_until(lambda: requests.get(ready, timeout=5).status_code == 503, "/ready to report it", 40)
+    eventually(lambda: requests.get(ready, timeout=5).status_code == 200, 20, "the start", (requests.RequestException,))
+    eventually(lambda: requests.get(ready, timeout=5).status_code == 503, 40, "/ready to report it")
     facts = requests.get(ready, timeout=5).json()
     reported_after = time.monotonic() - started
     code = process.wait(timeout=60)

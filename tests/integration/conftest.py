@@ -1,6 +1,5 @@
 """A real MySQL and a real Kafka, on databases, topics and consumer groups of the tests' own."""
 
-import os
 from contextlib import closing
 from uuid import uuid4
 
@@ -10,6 +9,7 @@ from kafka.admin import KafkaAdminClient
 
 from common.kafka import client_options
 from common.mysql import Database
+from tests.environment import needed
 from tests.integration import tables
 from tests.integration.service import run_command
 
@@ -39,7 +39,7 @@ def balances_database(balances_url):
 @pytest.fixture(scope="session")
 def kafka():
     """What any client of the broker needs."""
-    return client_options(_needed("TEST_KAFKA_BOOTSTRAP_SERVERS"))
+    return client_options(needed("TEST_KAFKA_BOOTSTRAP_SERVERS"))
 
 
 @pytest.fixture(scope="session")
@@ -77,12 +77,8 @@ def send(kafka):
 
 
 def _migrated(service, variable):
-    url = _needed(variable)
+    url = needed(variable)
     tables.drop_all(Database(url))
     migration = run_command(service, url, "migrate")
     assert migration.returncode == 0, migration.stdout + migration.stderr
     return url
-
-
-def _needed(variable):
-    return os.environ.get(variable) or pytest.skip(f"{variable} is not set; ./local.sh test sets it")

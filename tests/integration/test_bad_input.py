@@ -11,8 +11,9 @@ import pytest
 import requests
 
 from common.connections import CONNECTIONS
-from common.http_server import PIPELINED_REQUESTS
+from common.http_channel import PIPELINED_REQUESTS
 from tests.eventually import eventually
+from tests.http_api import check_problem
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, value
 
@@ -272,9 +273,3 @@ def allow_files(number):
     if hard < number:
         pytest.skip(f"no more than {hard} open files are allowed here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number), hard))
-
-
-def check_problem(answer, status):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["status"] == status

@@ -1,13 +1,14 @@
 """Balances over HTTP: a real process on a real MySQL and a real Kafka, on topics of its own."""
 
-import json
 from uuid import uuid4
 
 import pytest
 import requests
 
 from common.mysql import Database
+from tests.events import balance_announced
 from tests.eventually import eventually
+from tests.http_api import check_problem
 from tests.integration import tables
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute
@@ -53,12 +54,6 @@ def account_id():
     return f"account-{uuid4()}"
 
 
-def check_problem(answer, status):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-
-
 def insert(database, account_id, balance):
     execute(
         database,
@@ -67,10 +62,6 @@ def insert(database, account_id, balance):
         balance,
         "2026-11-22 11:42:20.123456",
     )
-
-
-def announced(account_id, balance):
-    return json.dumps({"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}).encode()
 
 
 def test_a_balance_is_an_exact_number(get, database, account_id):
@@ -123,7 +114,7 @@ def test_nothing_can_be_changed_over_http(service):
 
 
 def test_a_record_on_the_topic_changes_the_balance(get, send, topic, account_id):
-    send(topic, announced(account_id, 12.34), headers=[("sequence", b"1")])
+    send(topic, balance_announced(account_id, 12.34), headers=[("sequence", b"1")])
 
     answer = eventually(lambda: found if (found := get(f"/balances/{account_id}")).ok else None)
 
@@ -131,7 +122,7 @@ def test_a_record_on_the_topic_changes_the_balance(get, send, topic, account_id)
 
 
 def test_the_log_line_of_a_batch_has_the_request_ids(get, service, send, topic, account_id):
-    send(topic, announced(account_id, 1), headers=[("sequence", b"1"), ("request_id", account_id.encode())])
+    send(topic, balance_announced(account_id, 1), headers=[("sequence", b"1"), ("request_id", account_id.encode())])
 
     eventually(lambda: get(f"/balances/{account_id}").ok)
 

@@ -20,6 +20,7 @@ from common.events.offsets import Partition
 from common.events.progress import LISTED, Progress
 from common.mysql import Database, DatabaseUnavailable
 from common.status import Status
+from tests.events import balance_updated
 from tests.eventually import eventually
 from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.tables import execute, rows, value
@@ -33,9 +34,9 @@ OCCURRED_AT = ("occurred_at", b"2026-11-22T11:42:20.123456Z")
 
 
 def transfer(ana, bruno):
-    payload = {"account_id_from": "ana", "account_id_to": "bruno"}
-    payload |= {"balance_account_id_from": ana, "balance_account_id_to": bruno}
-    return json.dumps({"Name": "BalanceUpdated", "Payload": payload}).encode()
+    """A BalanceUpdated with these balances of Ana and Bruno."""
+    balances = {"balance_account_id_from": ana, "balance_account_id_to": bruno}
+    return balance_updated(account_id_from="ana", account_id_to="bruno", **balances)
 
 
 def held(name, account_id, balance):

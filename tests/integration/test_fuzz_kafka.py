@@ -1,6 +1,5 @@
 """Whatever bytes Kafka brings, nothing stops and nothing is misapplied: through a real broker into real tables."""
 
-import json
 import time
 from collections import Counter
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from balances.messages import parse
 from common.events import dead_letters
 from common.events.dead_letters import UnreadableRecord
 from common.mysql import Database
+from tests.events import balance_announced
 from tests.integration import tables
 from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.tables import rows, value
@@ -31,10 +31,6 @@ class Name(str):
 
     def encode(self, *_):
         return self.raw
-
-
-def announced(account_id, balance):
-    return json.dumps({"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}).encode()
 
 
 def numbered(sequence):
@@ -110,7 +106,7 @@ def test_amid_any_noise_the_good_messages_count_and_the_unreadable_are_parked(
 
     for number, record in enumerate(noise, start=1):
         producers[codec].send(topic, **record)
-        producers[codec].send(topic, value=announced("good", number), headers=numbered(number))
+        producers[codec].send(topic, value=balance_announced("good", number), headers=numbered(number))
     producers[codec].flush()
     consume(worker, records=2 * len(noise))
 
@@ -131,7 +127,7 @@ def readable(record):
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_every_compression_is_read(codec, producers, worker, topic, database):
-    producers[codec].send(topic, value=announced("ana", 5)).get(timeout=10)
+    producers[codec].send(topic, value=balance_announced("ana", 5)).get(timeout=10)
 
     consume(worker, records=1)
 
@@ -140,8 +136,8 @@ def test_every_compression_is_read(codec, producers, worker, topic, database):
 
 @pytest.mark.parametrize("name", [b"\xff", b"\xc3", b"sequence\xed\xa0\x80", b"", b"\x00", b"n" * 10_000])
 def test_a_header_may_have_any_name(name, send, worker, topic, database):
-    send(topic, announced("ana", 5), headers=[*numbered(1), (Name(name), b"1"), (Name(name), b"2")])
-    send(topic, announced("bruno", 7))
+    send(topic, balance_announced("ana", 5), headers=[*numbered(1), (Name(name), b"1"), (Name(name), b"2")])
+    send(topic, balance_announced("bruno", 7))
 
     consume(worker, records=2)
 
@@ -158,7 +154,7 @@ def test_garbage_under_such_a_header_is_parked(send, worker, topic, database):
 
 
 def test_of_a_header_that_is_repeated_the_last_counts_as_everywhere_in_kafka(send, worker, topic, database):
-    send(topic, announced("ana", 5), headers=numbered(9) + numbered(2))
+    send(topic, balance_announced("ana", 5), headers=numbered(9) + numbered(2))
 
     consume(worker, records=1)
 
@@ -183,7 +179,7 @@ def test_a_record_that_decompresses_to_twenty_megabytes_is_parked_incomplete(pla
     producer = KafkaProducer(**kafka, acks="all", compression_type="zstd", max_request_size=1 << 30)
 
     producer.send(topic, **record).get(timeout=30)
-    producer.send(topic, value=announced("ana", 5)).get(timeout=10)
+    producer.send(topic, value=balance_announced("ana", 5)).get(timeout=10)
     consume(worker, records=2)
 
     producer.close()

@@ -1,6 +1,5 @@
 """What /metrics reports, compared with what happened."""
 
-import json
 from datetime import datetime
 from decimal import Decimal
 from uuid import uuid4
@@ -13,7 +12,9 @@ import balances.metrics
 from balances import projection
 from balances.messages import Balance
 from common.status import Status
+from tests.events import balance_announced
 from tests.eventually import eventually
+from tests.http_api import transfer_body
 from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute
@@ -96,7 +97,7 @@ def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database,
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         for sequence in (1, 2, 3, 2):
-            send(topic, announced("a", sequence), headers=[("sequence", str(sequence).encode())])
+            send(topic, balance_announced("a", sequence), headers=[("sequence", str(sequence).encode())])
             consume(worker, 1)
         send(topic, b"garbage")
         consume(worker, 1)
@@ -127,7 +128,7 @@ def test_stale_rows_are_distinguished_from_new_and_changed_ones_within_a_batch(k
     for account in ("known", "ahead"):
         execute(balances_database, "INSERT INTO balances (account_id, balance, sequence) VALUES (%s, 1, 50)", account)
     for account, sequence in (("new", 60), ("known", 60), ("ahead", 40)):
-        send(topic, announced(account, 5), headers=[("sequence", str(sequence).encode())])
+        send(topic, balance_announced(account, 5), headers=[("sequence", str(sequence).encode())])
     status = Status()
 
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
@@ -148,7 +149,7 @@ def test_lag_is_reported_in_records_and_in_seconds(kafka, balances_database, top
             )
         )
         for _ in range(3):
-            send(topic, announced("a", 1))
+            send(topic, balance_announced("a", 1))
 
         def behind():
             worker.maintain()  # without reading
@@ -166,12 +167,7 @@ def test_lag_is_reported_in_records_and_in_seconds(kafka, balances_database, top
 
 
 def transfer(wallet, source, target, amount, **options):
-    fields = {"account_id_from": source, "account_id_to": target, "amount": amount}
-    return requests.post(f"{wallet.url}/transactions", json=fields, timeout=5, **options)
-
-
-def announced(account_id, balance):
-    return json.dumps({"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": balance}}).encode()
+    return requests.post(f"{wallet.url}/transactions", json=transfer_body(source, target, amount), timeout=5, **options)
 
 
 def scraped(url):

@@ -18,6 +18,7 @@ from common.events.offsets import Partition, read_all
 from common.kafka import client_options
 from common.mysql import Database
 from tests.eventually import eventually
+from tests.http_api import transfer_body
 from tests.integration.old_broker import old_broker
 from tests.integration.service import Service
 from tests.integration.tables import execute, rows
@@ -44,8 +45,8 @@ def get(url: str) -> Any:
 
 
 def transfer(wallet: Service, amount: int) -> None:
-    fields = {"account_id_from": "a", "account_id_to": "b", "amount": amount}
-    assert requests.post(f"{wallet.url}/transactions", json=fields, timeout=5).status_code == 201
+    body = transfer_body("a", "b", amount)
+    assert requests.post(f"{wallet.url}/transactions", json=body, timeout=5).status_code == 201
 
 
 def test_a_transfer_reaches_the_projection_through_an_older_broker(

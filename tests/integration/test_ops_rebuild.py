@@ -38,7 +38,7 @@ def open_accounts(database, balances):
         )
 
 
-def announced(database):
+def announcements_in(database):
     """{account id: balance} in the order of the outbox."""
     payloads = [json.loads(payload) for (payload,) in rows(database, "SELECT payload FROM outbox ORDER BY id")]
     assert {each["Name"] for each in payloads} <= {"BalanceAnnounced"}
@@ -58,7 +58,7 @@ def test_every_balance_is_announced_in_the_order_of_the_ids(wallet_url, wallet_d
 
     assert done.returncode == 0, done.stderr
     assert "250 accounts announced" in done.stdout
-    assert list(announced(wallet_database).items()) == list(balances.items())
+    assert list(announcements_in(wallet_database).items()) == list(balances.items())
 
 
 def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_database):
@@ -67,7 +67,7 @@ def test_only_the_accounts_asked_for_are_announced_each_once(wallet_url, wallet_
     done = run_command("wallet", wallet_url, "announce", "c", "a", "c")
 
     assert "2 accounts announced" in done.stdout
-    assert announced(wallet_database) == {"a": 1, "c": 3}
+    assert announcements_in(wallet_database) == {"a": 1, "c": 3}
     assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2
 
 
@@ -78,7 +78,7 @@ def test_an_unknown_account_is_named_and_nothing_is_announced(wallet_url, wallet
 
     assert done.returncode == 1
     assert "account nobody not found; nothing was announced" in done.stderr
-    assert announced(wallet_database) == {}
+    assert announcements_in(wallet_database) == {}
 
 
 def test_an_announcement_continues_after_the_account_where_the_last_one_stopped(wallet_url, wallet_database):
@@ -86,7 +86,7 @@ def test_an_announcement_continues_after_the_account_where_the_last_one_stopped(
 
     run_command("wallet", wallet_url, "announce", "--after", "b")
 
-    assert announced(wallet_database) == {"c": 3}
+    assert announcements_in(wallet_database) == {"c": 3}
 
 
 def test_an_announcement_waits_for_the_relay_and_prints_how_to_continue_after_a_stop(wallet_url, wallet_database):
@@ -125,7 +125,7 @@ def test_an_announcement_waits_for_the_transfer_that_locks_the_account(wallet_da
     announcing.join(timeout=10)
 
     assert waited
-    assert announced(wallet_database) == {"a": 2}
+    assert announcements_in(wallet_database) == {"a": 2}
 
 
 def test_an_announcement_of_a_restored_wallet_is_newer_than_all_before(wallet_url, wallet_database):

@@ -65,7 +65,7 @@ CORE = {
     "migrations": [
         "test_migrations.py::test_every_migration_goes_down_and_up_again",
         "test_migrations.py::test_both_services_are_seeded_with_the_same_accounts_and_balances",
-        "test_migrations.py::test_the_seeds_go_down_too",
+        "test_migrations.py::test_the_seeds_can_be_rolled_back",
     ],
 }
 

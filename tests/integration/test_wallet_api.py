@@ -14,6 +14,7 @@ from common.http_request import BODY_BYTES
 from common.http_server import HEADER_BYTES, READ_BODY_BYTES
 from common.version import VERSION
 from tests.eventually import eventually
+from tests.http_api import check_problem, transfer_body
 from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, rows, value
 
@@ -44,21 +45,11 @@ def wallet(service, database):
 
 
 def transfer(amount, source="a", target="b"):
-    return {"account_id_from": source, "account_id_to": target, "amount": amount}
+    return transfer_body(source, target, amount)
 
 
 def balances_in(database):
     return dict(rows(database, "SELECT id, balance FROM accounts"))
-
-
-def check_problem(answer, status):
-    """The response is a problem document with its own status and one sentence."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    document = answer.json()
-    assert set(document) == {"type", "title", "status", "detail"}
-    assert document["status"] == status
-    assert "Traceback" not in document["detail"]
 
 
 # ---- what is asked for is done

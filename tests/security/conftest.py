@@ -1,6 +1,5 @@
 """A database server and a broker that demand TLS and a password, with certificates made for the day."""
 
-import os
 import socket
 import subprocess
 from contextlib import contextmanager, suppress
@@ -9,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.database_server import database_server
+from tests.environment import needed
 from tests.eventually import eventually
 from tests.integration.service import ROOT, free_port
 from tests.security.certificates import Authority
@@ -81,8 +81,8 @@ def mysql_port(authority, tmp_path_factory):
 @pytest.fixture(scope="session")
 def kafka_ports(authority, tmp_path_factory):
     """{protocol: port} of a broker with a listener for each."""
-    java = [_needed("JAVA"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN", "-cp"]
-    java.append(f"{_needed('KAFKA_LIBS')}/*")
+    java = [needed("JAVA"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN", "-cp"]
+    java.append(f"{needed('KAFKA_LIBS')}/*")
     folder, controller = tmp_path_factory.mktemp("kafka"), free_port()
     ports = {protocol: free_port() for protocol in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")}
     listeners = ",".join(f"{protocol}://127.0.0.1:{port}" for protocol, port in ports.items())
@@ -139,7 +139,3 @@ def _running(command, log, answers):
 def _run(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _needed(variable):
-    return os.environ.get(variable) or pytest.skip(f"{variable} is not set; ./local.sh test sets it")

@@ -149,7 +149,9 @@ def test_a_url_that_cannot_be_read_is_not_printed(password, environment_of, tmp_
     )
 
     assert code == 1
-    assert log.read_text().startswith("A database URL has the form mysql://user:password@host:port/database")
+    assert log.read_text().startswith(
+        "DATABASE_URL (or MIGRATIONS_DATABASE_URL) has the form mysql://user:password@host:port/database"
+    )
     assert_no_secret(log.read_text())
 
 

@@ -1,6 +1,5 @@
 """A real MySQL and a real Kafka for the toy pair, with databases of its own and a topic for each test."""
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -12,17 +11,18 @@ from kafka.admin import KafkaAdminClient
 
 from common.kafka import client_options
 from common.mysql import Database
+from tests.environment import needed
 from tests.toy.tables import created, emptied
 
 
 @pytest.fixture(scope="session")
 def orders_url() -> str:
-    return created(_needed("TEST_TOY_ORDERS_DATABASE_URL"), "orders")
+    return created(needed("TEST_TOY_ORDERS_DATABASE_URL"), "orders")
 
 
 @pytest.fixture(scope="session")
 def stock_url() -> str:
-    return created(_needed("TEST_TOY_STOCK_DATABASE_URL"), "stock")
+    return created(needed("TEST_TOY_STOCK_DATABASE_URL"), "stock")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def stock_database(stock_url: str) -> Database:
 @pytest.fixture(scope="session")
 def kafka() -> dict[str, Any]:
     """The options of every client of the broker."""
-    return client_options(_needed("TEST_KAFKA_BOOTSTRAP_SERVERS"))
+    return client_options(needed("TEST_KAFKA_BOOTSTRAP_SERVERS"))
 
 
 @pytest.fixture
@@ -54,7 +54,3 @@ def topic(kafka: dict[str, Any]) -> Iterator[str]:
 def producer(kafka: dict[str, Any]) -> Iterator[KafkaProducer]:
     with closing(KafkaProducer(**kafka, acks="all")) as producer:
         yield producer
-
-
-def _needed(variable: str) -> str:
-    return os.environ.get(variable) or pytest.skip(f"{variable} is not set; ./local.sh test sets it")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import balances.messages
 from balances.messages import Balance
 from common.events.dead_letters import UnreadableRecord
+from tests.events import balance_announced, balance_updated
 
 HAPPENED = datetime(2026, 11, 22, 11, 42, 20, 123456)
 HEADERS = [("sequence", b"1795347740123456"), ("occurred_at", b"2026-11-22T11:42:20.123456Z"), ("request_id", b"r-1")]
@@ -28,27 +29,11 @@ def record(value, headers=HEADERS, timestamp=RECORDED_MS):
     return SimpleNamespace(value=value, headers=headers, timestamp=timestamp)
 
 
-def announced(balance="900", account_id="a1"):
-    """A BalanceAnnounced with this text in the place of its balance."""
-    message = {"Name": "BalanceAnnounced", "Payload": {"account_id": account_id, "balance": "BALANCE"}}
-    return json.dumps(message).replace('"BALANCE"', balance).encode()
-
-
-def updated(**changes):
-    payload = {
-        "account_id_from": "a1",
-        "account_id_to": "a2",
-        "balance_account_id_from": 900,
-        "balance_account_id_to": 1100,
-    }
-    return json.dumps({"Name": "BalanceUpdated", "Payload": {**payload, **changes}}).encode()
-
-
 # ---- what is read
 
 
 def test_a_transfer_has_two_balances():
-    read = parse(record(updated()))
+    read = parse(record(balance_updated()))
 
     assert read == (
         Balance("a1", Decimal(900), 1795347740123456, HAPPENED),
@@ -65,13 +50,13 @@ def test_a_new_account_has_a_balance_that_is_only_inserted():
 
 
 def test_an_announcement_has_one_balance():
-    read = parse(record(announced("12.34")))
+    read = parse(record(balance_announced(balance="12.34")))
 
     assert read == (Balance("a1", Decimal("12.34"), 1795347740123456, HAPPENED),)
 
 
 def test_events_of_wallet_core_have_no_sequence_and_the_time_of_their_record():
-    sent = parse(record(updated(), headers=[]))
+    sent = parse(record(balance_updated(), headers=[]))
 
     assert [each.sequence for each in sent] == [None, None]
     assert {each.updated_at for each in sent} == {datetime(2026, 11, 22, 11, 42, 20, 987000)}
@@ -87,7 +72,7 @@ def test_events_of_wallet_core_have_no_sequence_and_the_time_of_their_record():
     ],
 )
 def test_floats_of_wallet_core_are_rounded_to_the_cent_as_its_column_does(written, held):
-    (balance,) = parse(record(announced(written), headers=[]))
+    (balance,) = parse(record(balance_announced(balance=written), headers=[]))
 
     assert balance.balance == Decimal(held)
 
@@ -95,7 +80,7 @@ def test_floats_of_wallet_core_are_rounded_to_the_cent_as_its_column_does(writte
 @pytest.mark.parametrize("written", ["9999999999999.999", "1e13", "1e400000"])
 def test_what_is_too_large_after_the_rounding_is_unreadable(written):
     with pytest.raises(UnreadableRecord):
-        parse(record(announced(written), headers=[]))
+        parse(record(balance_announced(balance=written), headers=[]))
 
 
 def test_unknown_fields_white_space_and_other_headers_are_of_no_interest():
@@ -111,21 +96,21 @@ BALANCES = ["0", "-0", "0.1", "0.10", "99.5", "1e2", "100.000", "9999999999999.9
 
 @pytest.mark.parametrize("text", [*BALANCES, "1." + "0" * 60_000], ids=[*BALANCES, "60,000 zeros"])
 def test_a_balance_is_read_exactly_however_it_is_written(text):
-    (balance,) = parse(record(announced(text)))
+    (balance,) = parse(record(balance_announced(balance=text)))
 
     assert balance.balance == Decimal(text)
 
 
 @given(st.decimals(min_value=Decimal("-9999999999999.99"), max_value=Decimal("9999999999999.99"), places=2))
 def test_every_balance_that_the_column_holds_is_read_exactly(balance):
-    (read,) = parse(record(announced(str(balance))))
+    (read,) = parse(record(balance_announced(balance=str(balance))))
 
     assert read.balance == balance
 
 
 @pytest.mark.parametrize("account_id", ["a", "x" * 255, "ã" * 255, "😀", "a b", " a", "'; DROP TABLE balances; --"])
 def test_an_account_id_may_be_any_printable_text(account_id):
-    (balance,) = parse(record(announced(account_id=account_id)))
+    (balance,) = parse(record(balance_announced(account_id)))
 
     assert balance.account_id == account_id
 
@@ -140,7 +125,7 @@ def test_an_account_id_may_be_any_printable_text(account_id):
     ],
 )
 def test_the_time_is_when_it_happened_in_the_wallet_in_utc(header, moment):
-    (balance,) = parse(record(announced(), headers=[("occurred_at", header)]))
+    (balance,) = parse(record(balance_announced(), headers=[("occurred_at", header)]))
 
     assert balance.updated_at == moment
 
@@ -150,7 +135,7 @@ def test_the_time_is_when_it_happened_in_the_wallet_in_utc(header, moment):
     [(0, datetime(1970, 1, 1)), (253_402_300_799_999, datetime(9999, 12, 31, 23, 59, 59, 999000))],
 )
 def test_a_record_of_the_very_first_or_last_millisecond_has_a_date(timestamp, moment):
-    (balance,) = parse(record(announced(), headers=[], timestamp=timestamp))
+    (balance,) = parse(record(balance_announced(), headers=[], timestamp=timestamp))
 
     assert balance.updated_at == moment
 
@@ -159,7 +144,7 @@ def test_a_record_of_the_very_first_or_last_millisecond_has_a_date(timestamp, mo
 def test_a_sequence_up_to_a_day_ahead_of_the_clock_is_read(ahead_seconds):
     sequence = int((time.time() + ahead_seconds) * 1_000_000)
 
-    (balance,) = parse(record(announced(), headers=[("sequence", b"%d" % sequence)]))
+    (balance,) = parse(record(balance_announced(), headers=[("sequence", b"%d" % sequence)]))
 
     assert balance.sequence == sequence
 
@@ -172,8 +157,8 @@ UNREADABLE = {
     "an empty value": b"",
     "no JSON": b"garbage",
     "bytes that are not UTF-8": b'{"Name":"\xff"}',
-    "half a message": updated()[:-1],
-    "more than a message": updated() + b"{}",
+    "half a message": balance_updated()[:-1],
+    "more than a message": balance_updated() + b"{}",
     "not an object": b"[]",
     "deep nesting": b"[" * 100_000,
     "a name nobody knows": b'{"Name":"TransactionCreated","Payload":{}}',
@@ -184,13 +169,13 @@ UNREADABLE = {
     "another event's payload": b'{"Name":"BalanceUpdated","Payload":{"account_id":"a1","balance":1}}',
     "an id that is a number": b'{"Name":"BalanceAnnounced","Payload":{"account_id":1,"balance":1}}',
     "half a surrogate pair": b'{"Name":"BalanceAnnounced","Payload":{"account_id":"\\ud800","balance":1}}',
-    "an id of no characters": announced(account_id=""),
-    "an id of 256 characters": announced(account_id="x" * 256),
-    "an id that ends in a space": announced(account_id="a1 "),
-    "an id with a control character": announced(account_id="a\x00b"),
-    "an id with a line end": announced(account_id="a\n"),
-    "the receiver's id too long": updated(account_id_to="x" * 256),
-    "the receiver's balance too large": updated(balance_account_id_to=10**13),
+    "an id of no characters": balance_announced(""),
+    "an id of 256 characters": balance_announced("x" * 256),
+    "an id that ends in a space": balance_announced("a1 "),
+    "an id with a control character": balance_announced("a\x00b"),
+    "an id with a line end": balance_announced("a\n"),
+    "the receiver's id too long": balance_updated(account_id_to="x" * 256),
+    "the receiver's balance too large": balance_updated(balance_account_id_to=10**13),
 }
 
 
@@ -210,14 +195,14 @@ NO_NUMBER_AS_TEXT = ['""', '"much"', '"NaN"', '"sNaN"', '"Infinity"', '"-Infinit
 @pytest.mark.parametrize("text", [*TOO_LARGE, *TOO_FINE, *NO_NUMBER, *NO_NUMBER_AS_TEXT])
 def test_a_balance_that_the_column_cannot_hold_is_unreadable(text):
     with pytest.raises(UnreadableRecord):
-        parse(record(announced(text)))
+        parse(record(balance_announced(balance=text)))
 
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("text", ["9" * 60_000, "0." + "0" * 60_000 + "1", "1.00" + "9" * 60_000], ids=len)
 def test_a_balance_of_sixty_thousand_digits_is_unreadable(text):
     with pytest.raises(UnreadableRecord):
-        parse(record(announced(text)))
+        parse(record(balance_announced(balance=text)))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +210,7 @@ def test_a_balance_of_sixty_thousand_digits_is_unreadable(text):
 )
 def test_a_malformed_sequence_is_unreadable(header):
     with pytest.raises(UnreadableRecord, match="the sequence is not a decimal number"):
-        parse(record(updated(), headers=[("sequence", header)]))
+        parse(record(balance_updated(), headers=[("sequence", header)]))
 
 
 @pytest.mark.parametrize("ahead_seconds", [DAY + 60, 10 * 365 * DAY])
@@ -233,7 +218,7 @@ def test_a_sequence_more_than_a_day_ahead_of_the_clock_is_unreadable_for_it_woul
     sequence = int((time.time() + ahead_seconds) * 1_000_000)
 
     with pytest.raises(UnreadableRecord, match="more than a day ahead of the database's clock"):
-        parse(record(updated(), headers=[("sequence", b"%d" % sequence)]))
+        parse(record(balance_updated(), headers=[("sequence", b"%d" % sequence)]))
 
 
 NO_DATES = b"yesterday 2026-13-01T00:00:00Z 2026-02-30T00:00:00Z 10000-01-01T00:00:00Z 1795347740 \xff".split()
@@ -243,13 +228,13 @@ BEYOND_THE_CALENDAR = [b"9999-12-31T23:59:59-01:00", b"0001-01-01T00:00:00+01:00
 @pytest.mark.parametrize("header", [b"", *NO_DATES, *BEYOND_THE_CALENDAR])
 def test_a_malformed_date_is_unreadable(header):
     with pytest.raises(UnreadableRecord, match="occurred_at is not a date"):
-        parse(record(updated(), headers=[("occurred_at", header)]))
+        parse(record(balance_updated(), headers=[("occurred_at", header)]))
 
 
 @pytest.mark.parametrize("timestamp", [None, -1, 253_402_300_800_000, 2**63 - 1])
 def test_without_occurred_at_a_record_without_a_date_is_unreadable(timestamp):
     with pytest.raises(UnreadableRecord, match="neither occurred_at nor the record's timestamp is a date"):
-        parse(record(updated(), headers=[], timestamp=timestamp))
+        parse(record(balance_updated(), headers=[], timestamp=timestamp))
 
 
 wild = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers(), max_size=2)

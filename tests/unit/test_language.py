@@ -37,7 +37,7 @@ FORBIDDEN = re.compile("|".join(rf"\b(?:{words})\b" for words in WORDS), re.IGNO
 
 # Names and phrases that belong to others, or are standard terms.
 ALLOWED = re.compile(
-    r"stand[- ]?ins?\b|stand[- ]?by\b|look[- ]?(?:ahead|behind|up)\b|standalone|leading zeros?"
+    r"stand-ins?\b|stand ins\b|stand in of\b|stand[- ]?by\b|look[- ]?(?:ahead|behind|up)\b|standalone|leading zeros?"
     r"|key ring|keyring|lead time"
     r"|settled at\b",  # a column of dead_letters: both versions use it during an update
     re.IGNORECASE,

@@ -15,6 +15,7 @@ import pytest
 
 from common.log import JsonLines
 from common.output import Output
+from tests.child_process import fork
 
 
 @pytest.fixture
@@ -160,16 +161,6 @@ def test_lines_of_several_threads_and_processes_stay_in_one_piece(logger, pipe):
     many = [line for line in map(json.loads, read.splitlines()) if line["message"] == "many"]
     assert {line["thread_number"] for line in many} == {0, 1, 2, 3}
     assert all(line["text"] == "x" * line["length"] for line in many)
-
-
-def fork(work):
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return child
 
 
 def write_many(logger):

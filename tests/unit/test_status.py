@@ -7,23 +7,7 @@ import pytest
 
 from common.status import Status
 from common.wakeup import WakeupEvent
-
-
-def fork(work):
-    """Run `work` in a process of its own, as each of a service's processes is; give its pid."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def succeeds(child):
-    return os.waitpid(child, 0)[1] == 0
+from tests.child_process import fork, succeeds
 
 
 def test_what_is_written_is_read():
