@@ -59,6 +59,41 @@ def test_a_transfer_sent_with_the_form_shows_its_answer_and_the_new_balances(wal
     assert wallet.errors == []
 
 
+def test_the_way_of_a_transfers_event_is_shown_until_balances_has_applied_it(wallet):
+    _transfer(wallet, FIRST, SECOND, "0.01")
+
+    steps = eventually(lambda: "Applied by Balances" in wallet.text("#steps") and wallet.text("#steps"))
+
+    place = re.search(r"Sent to (balances\[\d+\]@\d+)[: ]", steps)[1]
+    assert re.search(r"Committed in MySQL: Wallet answered after [\d,.]+ ms", steps)
+    assert re.search(r"acknowledged [\d,.]+ ms after the commit", steps)
+    assert wallet.errors == []
+    wallet.click("#other")  # the page of Balances
+    eventually(lambda: place in wallet.text("#arrivals"))
+    assert wallet.run("document.title") == "Balances"
+    _post_transfer(SECOND, FIRST)
+    wallet.errors.clear()
+
+
+def test_an_account_that_is_opened_from_the_page_receives_a_transfer_and_lists_it(wallet):
+    wallet.click("#opening summary")
+    wallet.fill("#name", "Zoé of the page")
+    wallet.fill("#email", "zoe@example.org")
+    wallet.click("#account button")
+    outcome = eventually(lambda: wallet.text("#account-outcome"))
+    account = re.fullmatch(r"Zoé of the page has a new account: (.+)\.", outcome)[1]
+
+    _transfer(wallet, FIRST, account, "1,50")
+    wallet.fill("#search", account)
+    wallet.click("#rows button")
+
+    eventually(lambda: re.search(r"From .+ …0001\s[\s\S]*\+1\.50", wallet.text("#history-rows")))
+    eventually(lambda: "1.50" in wallet.text("#rows"))  # only accounts with money are offered as senders
+    _transfer(wallet, account, FIRST, "1.50")
+    eventually(lambda: wallet.run("document.querySelectorAll('#history-rows tr').length") == 2)
+    assert wallet.errors == []
+
+
 def test_the_wallets_page_shows_a_refusal_as_a_sentence(wallet):
     _transfer(wallet, FIRST, SECOND, "9.999.999,00")
 

@@ -262,7 +262,7 @@ def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browse
 
         eventually(lambda: "Waiting for the relay" in window.text("#steps"))
         assert "Committed in MySQL: Wallet answered after" in window.text("#steps")
-        service.events = [published(8, 18), published(7, 17), {**published(7, 3), "name": "TransactionCreated"}]
+        service.events = [published(8, 18), {**published(7, 3), "name": "TransactionCreated"}, published(7, 17)]
         eventually(lambda: "Sent to balances[0]@17: Kafka acknowledged 6.2 ms" in window.text("#steps"))
         assert "Waiting for Balances" in window.text("#steps")
         balances.events = [consumed(7, 19, "stale"), consumed(8, 18), consumed(7, 17)]
@@ -308,6 +308,19 @@ def test_without_the_url_of_balances_the_steps_of_a_transfer_end_at_kafka(window
         assert not window.visible("#other")
 
 
+def test_the_steps_of_a_transfer_name_a_token_that_the_page_does_not_have(window: browser.Browser) -> None:
+    with PagedService("wallet") as service, PagedService("balances", token="secret") as balances:
+        service.reads, balances.read_by = balances.url, service.url
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.links = {"wallet": None, "balances": balances.url}
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.click("#send")
+
+        eventually(lambda: f"{balances.url}/events requires a token" in window.text("#steps"))
+        assert not window.visible("#login")  # its own service requires none
+
+
 @BOTH
 def test_the_pages_link_to_each_other(window: browser.Browser, name: str) -> None:
     other = {"wallet": "balances", "balances": "wallet"}[name]
@@ -350,6 +363,10 @@ def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
         window.click("#arrivals a")
 
         eventually(lambda: "<b>not json" in window.text("#dead-letter-5 pre"))
+        del service.dead_letters[0]
+        service.facts["parked"] = 1
+        eventually(lambda: "no JSON" not in window.text("#dead-letters"))
+        assert "no payload" in window.text("#dead-letters")
         service.dead_letters = []
         service.facts["parked"] = 0
         eventually(lambda: not window.visible("#parked-records"))
