@@ -20,7 +20,7 @@ def test_an_announcement_in_conflict_ends_with_the_command_that_continues_it(wal
     assert (stopped.returncode, announced) == (1, 0)
     assert "0 accounts announced" in stopped.stdout
     assert "stopped: " in stopped.stdout
-    assert "go on with: entrypoint.sh wallet announce\n" in stopped.stdout
+    assert "continue with: entrypoint.sh wallet announce\n" in stopped.stdout
     assert "Traceback" not in stopped.stdout + stopped.stderr
     assert continued.returncode == 0
     assert value(wallet_database, "SELECT COUNT(*) FROM outbox") == 2

@@ -103,5 +103,5 @@ def test_without_mysql_the_command_ends_with_a_sentence():
     done = run_command("wallet", "mysql://wallet:wallet@127.0.0.1:1/wallet", "reset-sequences")
 
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("MySQL is not available: ")
+    assert done.stderr.splitlines()[-1].startswith("MySQL is unavailable: ")
     assert "Traceback" not in done.stderr

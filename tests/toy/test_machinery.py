@@ -10,7 +10,7 @@ from common.events import dead_letters, offsets
 from common.events.dead_letters import AlreadyReprocessed, Parked, UnreadableRecord
 from common.events.idempotency import IdempotencyKeys, Key, KeyReused, Response, StillInProgress
 from common.events.lease import Lease
-from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
+from common.events.offsets import Change, OffsetMoved, Partition, Start, StoredOffset
 from common.events.relay import Unacknowledged, relay_batch
 from common.mysql import Connection, Cursor, Database
 from tests.stand_ins import Producer, record
@@ -42,7 +42,7 @@ def open_transaction(database: Database) -> Iterator[tuple[Connection, Cursor]]:
 @pytest.fixture
 def at_five(stock_database: Database) -> Database:
     with stock_database.transaction() as cursor:
-        offsets.replace(cursor, PARTITION, None, "topic id", Start(5, None))
+        offsets.replace(cursor, {PARTITION: Change(None, "topic id", Start(5, None))})
     return stock_database
 
 
@@ -59,7 +59,7 @@ def test_an_offset_moves_only_from_the_expected_one(at_five: Database, expected:
 def test_a_batch_with_one_partition_that_moved_changes_none(at_five: Database) -> None:
     second = Partition("orders", 1)
     with at_five.transaction() as cursor:
-        offsets.replace(cursor, second, None, "topic id", Start(7, None))
+        offsets.replace(cursor, {second: Change(None, "topic id", Start(7, None))})
 
     with pytest.raises(OffsetMoved), at_five.transaction() as cursor:
         offsets.advance(cursor, {PARTITION: (StoredOffset("topic id", 5), 6), second: (StoredOffset("topic id", 8), 9)})
@@ -69,7 +69,7 @@ def test_a_batch_with_one_partition_that_moved_changes_none(at_five: Database) -
 
 def test_two_consumers_cannot_both_initialize_a_partition(at_five: Database) -> None:
     with pytest.raises(OffsetMoved), at_five.transaction() as cursor:
-        offsets.replace(cursor, PARTITION, None, "topic id", Start(0, None))
+        offsets.replace(cursor, {PARTITION: Change(None, "topic id", Start(0, None))})
 
 
 # ---- dead letters
