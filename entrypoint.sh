@@ -11,7 +11,7 @@ Without a command: waits for MySQL, migrates, seeds (SEED_DEMO_DATA=on), then se
 
 Commands of both: migrate, rollback, seed, status
 Commands of wallet: announce, reset-sequences
-Commands of balances: dead-letters, reconcile, reset-sequences
+Commands of balances: dead-letters, events, reconcile, reset-sequences
 entrypoint.sh wallet COMMAND --help (or balances COMMAND --help) explains each.
 
 Requires DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS; docs/configuration.md explains every variable.

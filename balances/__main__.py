@@ -7,8 +7,11 @@ from typing import Any
 from balances import projection
 from balances import settings as balances_settings
 from balances.api import create_app
-from balances.messages import TOPICS, parse
+from balances.messages import TOPICS, describe, parse
+from common.event_routes import Links
 from common.events import consumer
+from common.events.consumed import ConsumedEvents
+from common.events.recent import RecentEvents
 from common.log import configure
 from common.mysql import Database, DatabaseClock
 from common.runner import Worker, run
@@ -20,12 +23,19 @@ def main(topics: Sequence[str] = TOPICS) -> None:
     configure("balances")
     settings = balances_settings.from_environment()
     database = Database(settings.database_url, settings.mysql_ssl_ca)
-    status = Status()  # shared by all processes: the consumer runs in one
+    # Shared by all processes: the consumer runs in one.
+    status, recent = Status(), RecentEvents()
+    clock = DatabaseClock(database)
     consume = partial(
         consumer.run,
         database=database,
         options=settings.kafka_options,
-        projection=consumer.Projection(topics, partial(parse, clock=DatabaseClock(database)), projection.apply),
+        projection=consumer.Projection(
+            topics,
+            partial(parse, clock=clock),
+            projection.apply,
+            ConsumedEvents(recent, describe, projection.changes, clock),
+        ),
         group=settings.kafka_group,
         status=status,
     )
@@ -33,8 +43,9 @@ def main(topics: Sequence[str] = TOPICS) -> None:
     def service(first: bool) -> tuple[Any, list[Worker]]:
         from balances.metrics import metrics_middleware  # after the fork, see common.metrics
 
-        app = metrics_middleware(create_app(database, status, settings.token), database, status)
-        return app, [Worker("consumer", consume, status)] if first else []
+        links = Links(settings.wallet_url or None, settings.balances_url or None)
+        app = create_app(database, status, settings.token, recent, links)
+        return metrics_middleware(app, database, status), [Worker("consumer", consume, status)] if first else []
 
     with shared_metrics(settings.http_processes):
         run(service, settings.host, settings.port, settings.http_processes)

@@ -10,8 +10,12 @@ from typing import Any
 from bottle import HTTPResponse, request
 
 from balances import projection, readiness
+from balances.dead_letter_routes import serve_dead_letters
 from balances.projection import Row
 from common.documents import serve_documents
+from common.event_routes import Links, serve_events
+from common.events.dead_letters import DeadLetterNotFound
+from common.events.recent import RecentEvents
 from common.http_request import BadRequest, page, query
 from common.http_server import THREADS
 from common.json_api import JsonApp, serve_health
@@ -42,21 +46,29 @@ class NotAppliedYet(Exception):
         super().__init__(f"sequence {sequence} is not applied to this account yet; retry")
 
 
-STATUS_BY_ERROR: dict[type[Exception], int] = {BalanceNotFound: 404, NotAppliedYet: 503}
+STATUS_BY_ERROR: dict[type[Exception], int] = {BalanceNotFound: 404, DeadLetterNotFound: 404, NotAppliedYet: 503}
 
 
-def create_app(database: Database, status: Status, token: str = "") -> JsonApp:
-    """The app; `status` is the consumer's."""
-    app = JsonApp(STATUS_BY_ERROR, token)
+def create_app(
+    database: Database,
+    status: Status,
+    token: str = "",
+    recent: RecentEvents | None = None,
+    links: Links = Links(),  # noqa: B008  # immutable
+) -> JsonApp:
+    """The app; `status` and `recent` are the consumer's. The page of Wallet may read the balances and the events."""
+    app = JsonApp(STATUS_BY_ERROR, token, other_origin=links.wallet)
     serve_documents(app, PAGE, DESCRIPTION)
     serve_health(app, lambda: readiness.check(database, status))
+    serve_events(app, recent or RecentEvents(), links)
+    serve_dead_letters(app, database)
     fresh = FreshBalances(database)
 
-    @app.get("/balances/<account_id:id>")
+    @app.get("/balances/<account_id:id>", cross_origin=True)
     def get_balance(account_id: str) -> HTTPResponse:
         return _with_etag(fresh.find(account_id, _min_sequence() if request.query_string else 0))
 
-    @app.get("/balances")
+    @app.get("/balances", cross_origin=True)
     def get_balances() -> dict[str, Any]:
         after, limit = page()
         rows = database.read(projection.page, after, limit)

@@ -63,10 +63,7 @@ def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
 
     `clock()` is the database's time in microseconds since 1970; a sequence must not be far ahead of it.
     """
-    try:
-        message = _decode(record.value)
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
-        raise UnreadableRecord(f"not an event of a known kind: {error}") from error
+    message = _decoded(record)
     headers = dict(record.headers)
     sequence = _sequence(sequence_header(headers), clock)
     moment = _moment(headers.get("occurred_at"), record.timestamp)
@@ -77,6 +74,27 @@ def parse(record: Any, clock: Callable[[], int]) -> tuple[Balance, ...]:
             _balance(payload.account_id_to, payload.balance_account_id_to, sequence, moment),
         )
     return (_balance(payload.account_id, payload.balance, sequence, moment, type(message) is _AccountCreated),)
+
+
+def describe(record: Any) -> dict[str, Any]:
+    """The event's name and the ids of its accounts, for display; none of what cannot be read."""
+    try:
+        message = _decoded(record)
+    except UnreadableRecord:
+        return {"name": None, "accounts": []}
+    payload = message.Payload
+    if isinstance(payload, _TransferBalances):
+        accounts = [payload.account_id_from, payload.account_id_to]
+    else:
+        accounts = [payload.account_id]
+    return {"name": type(message).__struct_config__.tag, "accounts": [each[:ID_CHARACTERS] for each in accounts]}
+
+
+def _decoded(record: Any) -> Any:
+    try:
+        return _decode(record.value)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
+        raise UnreadableRecord(f"not an event of a known kind: {error}") from error
 
 
 def _balance(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from balances.dead_letter_commands import add_dead_letters
+from balances.events_command import add_events
 from balances.reconcile.command import PORT, add_reconcile
 from common import migrate
 from common.events import sequences
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_command(commands, seed, "entrypoint.sh balances seed")
     add_command(commands, status, "PORT=3003 entrypoint.sh balances status")
     add_dead_letters(commands)
+    add_events(commands)
     add_reconcile(commands)
     resetting = add_command(commands, reset_sequences, "entrypoint.sh balances reset-sequences --dry-run")
     resetting.add_argument("--dry-run", action="store_true", help="print what would change, and change nothing")

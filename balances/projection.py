@@ -1,6 +1,6 @@
 """The read model: the table `balances` with the newest balance of each account."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -70,6 +70,37 @@ def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Row]]]:
             yield _NEWER, _rows(_highest(run))
         else:
             yield _IN_ORDER, _rows({each.account_id: each for each in run}.values())
+
+
+def changes(cursor: Cursor, earlier: Iterable[Balance], last: Sequence[Sequence[Balance]]) -> list[bool]:
+    """Whether the balances of each of the last records change a row if all are applied one by one, `earlier` first.
+
+    Reads the rows of the last records' accounts with one statement, before `apply`. The result is for display: another
+    consumer may change one of these rows in between.
+    """
+    account_ids = sorted({each.account_id for balances in last for each in balances})
+    if not account_ids:
+        return [False] * len(last)
+    marks = ", ".join(["%s"] * len(account_ids))
+    cursor.execute(f"SELECT account_id, sequence FROM balances WHERE account_id IN ({marks})", account_ids)
+    known: dict[str, int | None] = dict.fromkeys(account_ids) | dict(cursor.fetchall())
+    for each in earlier:
+        if each.account_id in known:
+            _is_news(known, each)
+    news = [[_is_news(known, each) for each in balances] for balances in last]
+    return [any(each) for each in news]
+
+
+def _is_news(known: dict[str, int | None], balance: Balance) -> bool:
+    """Whether the balance changes its row. `known` has the sequence of each row, None of an absent one; updates it."""
+    sequence = known[balance.account_id]
+    if sequence is None:
+        known[balance.account_id] = balance.sequence or 0
+        return True
+    if balance.creation or (balance.sequence is not None and balance.sequence <= sequence):
+        return False
+    known[balance.account_id] = max(sequence, balance.sequence or 0)
+    return True
 
 
 def find(cursor: Cursor, account_id: str, for_update: bool = False) -> Row | None:

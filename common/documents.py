@@ -16,7 +16,8 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-# The page runs and shows only files of its own service, and sends requests only to that service. No inline code.
+# The page runs and shows only files of its own service. It sends requests only to that service, and to the origin that
+# `serve_documents` is given. No inline code.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -25,22 +26,22 @@ _POLICY = (
 _VIEWER_POLICY = _POLICY.replace("img-src 'self'", "img-src 'self' data:")
 
 
-def serve_documents(app: JsonApp, folder: Path, *descriptions: Path) -> None:
+def serve_documents(app: JsonApp, folder: Path, *descriptions: Path, reads: str | None = None) -> None:
     """Serve `folder`/index.html at /, the viewer of the API description at /docs, and their files at /static/NAME.
 
     Each description is served under its own name without the service: `wallet.openapi.json` at /openapi.json. A project
     without `folder` has no pages. The pages and their files are public, as they hold no data: a page asks for the token
-    that the API requires.
+    that the API requires. The page may also read from the origin `reads`.
     """
     if folder.is_dir():
-        _serve_pages(app, folder)
+        _serve_pages(app, folder, reads)
     for description in descriptions:
         app.get(f"/{description.name.partition('.')[2]}")(_JsonFile(description).response)
 
 
-def _serve_pages(app: JsonApp, folder: Path) -> None:
+def _serve_pages(app: JsonApp, folder: Path, reads: str | None) -> None:
     files = {
-        path.name: _File(path)
+        path.name: _File(path, _policy(path, reads))
         for source in (SHARED_FILES, VIEWER_FILES, folder)
         if source.is_dir()
         for path in sorted(source.iterdir())
@@ -56,6 +57,12 @@ def _serve_pages(app: JsonApp, folder: Path) -> None:
         return files[name].response()
 
 
+def _policy(path: Path, reads: str | None) -> str:
+    if path.name == "docs.html":
+        return _VIEWER_POLICY
+    return _POLICY.replace("connect-src 'self'", f"connect-src 'self' {reads}") if reads else _POLICY
+
+
 class _JsonFile:
     def __init__(self, path: Path) -> None:
         self._body = path.read_bytes()
@@ -67,11 +74,11 @@ class _JsonFile:
 class _File:
     """A file in memory. `no-cache` lets a browser keep it, but it asks each time whether the file has changed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, policy: str) -> None:
         self._body = path.read_bytes()
         self._headers = {
             "Content-Type": _TYPES[path.suffix],
-            "Content-Security-Policy": _VIEWER_POLICY if path.name == "docs.html" else _POLICY,
+            "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-cache",

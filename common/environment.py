@@ -1,6 +1,7 @@
 """Values from the environment, read once, at the start of a service. NAME_FILE names a file that holds the value."""
 
 import os
+import re
 import ssl
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def choice(name: str, default: str, *others: str) -> str:
     if value not in (default, *others):
         raise ConfigurationError(name, f"must be one of {', '.join((default, *others))}, not {value!r}")
     return value
+
+
+def url(name: str) -> str:
+    """The value as the origin of a service (scheme, host, port), "" if it is not set. Raises ConfigurationError."""
+    value = text(name, "").lower().removesuffix("/")
+    if value and not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", value):
+        raise ConfigurationError(name, f"must be http://HOST[:PORT] or https://HOST[:PORT], not {value!r}")
+    default_port = ":443" if value.startswith("https:") else ":80"  # a browser leaves it out
+    return value.removesuffix(default_port)
 
 
 def ca_file(name: str) -> str | None:

@@ -1,38 +1,26 @@
-"""The HTTP server: waitress, and all that touches its private parts. A unit test checks that each exists.
+"""The HTTP server: waitress. With `common.http_channel`, all that touches its private parts.
 
-An upgrade of waitress breaks here, and only here.
+An upgrade of waitress breaks in these two modules, and only there. A unit test checks that each private name exists.
 """
 
-import logging
 import socket
-import threading
-import time
 from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from waitress import create_server, wasyncore
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask
 
 from common.connection_share import ConnectionShare
 from common.event_loop import CHECK_ALL_SECONDS, EventLoop
-from common.json_text import problem
+from common.http_channel import SEND_BYTES, Channel, served_channel
 
 # Of a process. With 4, GETs at 64 connections cost a fifth more processor time; with 16, transfers are slower.
 THREADS = 8
 IDLE_SECONDS = 60  # for the next request on an open connection
 HEADER_BYTES = 16 * 1024
 READ_BODY_BYTES = 96 * 1024  # waitress reads no larger body; the API refuses a smaller one with its own error
-PIPELINED_REQUESTS = 4  # accepted before the first is answered
 CHECK_SHARE_SECONDS = 0.005  # while this process leaves new connections to the others
-SEND_BYTES = 16 * 1024  # a response up to this size is sent with one system call, headers and body
-
-log = logging.getLogger("http")
-
-_thread = threading.local()
 
 WsgiApp = Callable[..., Any]
 
@@ -42,6 +30,7 @@ class HttpServer:
 
     def __init__(self, app: WsgiApp, listener: socket.socket, connection_limit: int, share: ConnectionShare) -> None:
         self.connection_limit, self._share = connection_limit, share
+        self.is_stopping = False
         self._server = create_server(
             app,
             sockets=[listener],
@@ -58,6 +47,7 @@ class HttpServer:
         self._server.channel_class = Channel
         self._server.adj.send_bytes = SEND_BYTES  # the parameter of that name is deprecated
         self._server.pull_trigger = self._pull_trigger
+        self._server.add_task = self._add_task
         self._server.handle_accept = self._accept
         self._server.readable = self._accepts
         self._server.http_server = self
@@ -72,11 +62,20 @@ class HttpServer:
 
     def _pull_trigger(self) -> None:
         """Wake the main loop, unless a thread that calls this has a small response to send by itself."""
-        channel = getattr(_thread, "channel", None)
+        channel = served_channel()
         if channel is None or channel.total_outbufs_len >= SEND_BYTES:
             if channel is not None:
                 self.loop.check(channel._fileno)
             self._server.trigger.pull_trigger()
+
+    def _add_task(self, channel: Channel) -> None:
+        """Queue the connection for a thread, unless this thread serves it and goes on with its next request."""
+        if served_channel() is not channel:
+            self._server.task_dispatcher.add_task(channel)
+
+    def has_queued_requests(self) -> bool:
+        """Whether a connection waits for a thread."""
+        return bool(self._server.task_dispatcher.queue)
 
     def _accepts(self) -> bool:
         """Whether the main loop waits for a new connection. waitress also closes idle ones here."""
@@ -101,7 +100,7 @@ class HttpServer:
         self._server.trigger.pull_trigger()
 
     def stop_accepting(self) -> None:
-        """Close the listening socket: new connections are refused, open ones are served.
+        """Close the listening socket: new connections are refused, and each open one is closed after its next response.
 
         waitress's own shutdown leaves it open, and new connections hang: https://github.com/Pylons/waitress/issues/198
         """
@@ -110,11 +109,12 @@ class HttpServer:
             self.loop.forget(self._server._fileno)
             wasyncore.dispatcher.close(self._server)
 
+        self.is_stopping = True
         self._server.trigger.pull_trigger(close)
 
     def is_busy(self) -> bool:
         """Whether a request has no complete response yet."""
-        return bool(self._server.task_dispatcher.queue) or any(
+        return self.has_queued_requests() or any(
             channel.requests or channel.pending_output_bytes() for channel in self.channels()
         )
 
@@ -124,121 +124,3 @@ def _handle(dispatcher: Any, events: int) -> None:
         wasyncore.read(dispatcher)
     if events & EVENT_WRITE:
         wasyncore.write(dispatcher)
-
-
-class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
-    def parse_header(self, header_plus: bytes) -> None:
-        try:
-            super().parse_header(header_plus)
-        except ValueError as error:  # waitress would close the connection without a response
-            raise ParsingError("the request line or the Content-Length is invalid") from error
-        # Two lengths of one body: a proxy may use the other one, and then see another request begin elsewhere.
-        # waitress 3.0.2 accepts both: https://github.com/Pylons/waitress/issues/464
-        if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:
-            raise ParsingError("Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0")
-
-
-class _ProblemTask(ErrorTask):  # type: ignore[misc]
-    """The response to what waitress refuses by itself: headers, lengths, sizes."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        error.to_response = lambda ident: (
-            f"{error.code} {error.reason}",
-            [("Content-Type", "application/problem+json")],
-            problem(error.code, str(error.body)),
-        )
-        log.info("request refused", extra={"status": error.code, "reason": str(error.body)[:200]})
-        super().execute()
-
-
-class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that records since when the service has waited for its client.
-
-    waitress wakes its main loop after each response: to send it, and to wait for the next request. Threads that pass
-    the interpreter to each other cost more than the rest of a short request. So the thread that computed a response
-    sends it, and the main loop waits for the next request meanwhile. The main loop is woken only when a client does
-    not read its response, or sends more before it has it.
-    """
-
-    parser_class = _Parser
-    error_task_class = _ProblemTask
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.waiting_since = time.monotonic()
-        self._polled = False  # whether the main loop waits for data of this connection
-        self._has_early_data = False  # whether some arrived before the response was sent: it stays unread until then
-        self._in_service = False
-        super().__init__(*arguments, **options)
-
-    def add_channel(self, map: Any = None) -> None:  # noqa: A002
-        super().add_channel(map)
-        self.server.http_server.loop.check(self._fileno)
-
-    def del_channel(self, map: Any = None) -> None:  # noqa: A002
-        self.server.http_server.loop.forget(self._fileno)
-        super().del_channel(map)
-
-    def readable(self) -> bool:
-        self._polled = False  # first: `service` must wake the main loop if the state changes while this checks it
-        if self.requests and not self._has_early_data:
-            polled = not (self.will_close or self.close_when_flushed)
-        else:
-            polled = bool(super().readable())
-        self._polled = polled
-        return polled
-
-    def writable(self) -> bool:
-        pending = self.total_outbufs_len
-        return bool(
-            self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not self._in_service)
-        )
-
-    def handle_read(self) -> None:
-        self._has_early_data = bool(self.requests)
-        if not self._has_early_data:
-            super().handle_read()
-
-    def received(self, data: bytes) -> bool:
-        if self.request is None:
-            self.waiting_since = time.monotonic()
-        accepted: bool = super().received(data)
-        # waitress processes all requests that one read brings, and keeps every response until the client reads it:
-        # few clients could occupy every thread. The requests beyond the limit get no response.
-        with self.requests_lock:
-            if len(self.requests) > PIPELINED_REQUESTS:
-                del self.requests[PIPELINED_REQUESTS:]
-                self.requests[-1].headers["CONNECTION"] = "close"
-        return accepted
-
-    def service(self) -> None:
-        self._in_service, _thread.channel = True, self
-        try:
-            super().service()
-        finally:
-            self._in_service, _thread.channel = False, None
-        self.waiting_since = time.monotonic()
-        self._flush_exception(self._flush_some, do_close=False)
-        if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
-            self.server.http_server.check(self._fileno)
-
-    def _flush_some(self, do_close: bool = True) -> bool:
-        with self.outbuf_lock:  # waitress does without where only the main loop sends
-            return bool(super()._flush_some(do_close))
-
-    def pending_output_bytes(self) -> int:
-        """Bytes of responses that the client has not read."""
-        return int(self.total_outbufs_len)
-
-    def is_processing(self) -> bool:
-        """Whether the client waits for the service."""
-        pending = self.total_outbufs_len  # of a response that is still computed it is not what the client leaves unread
-        return bool(self.requests) and (not pending or (self._in_service and pending < SEND_BYTES))
-
-    def is_receiving(self) -> bool:
-        """Whether a part of a request has arrived."""
-        return self.request is not None
-
-    def close_soon(self) -> None:
-        """Have the main loop close the connection at its next turn."""
-        self.will_close = True

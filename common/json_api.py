@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from bottle import Bottle, HTTPResponse, request, response
 
-from common.access import BearerAuthentication, CrossSite, Unauthorized
+from common.access import BearerAuthentication, CrossSite, Unauthorized, cross_origin_reads
 from common.http_request import BadRequest, BodyTooLarge
 from common.json_text import json_line, problem
 from common.mysql import Conflict, DatabaseUnavailable, OutcomeUnknown
@@ -31,10 +31,13 @@ class JsonApp(Bottle):  # type: ignore[misc]  # Bottle has no types
     """An app whose routes return dicts and may raise the given domain errors: each becomes its status.
 
     With a token, every route requires it as bearer authentication, except those registered with `public=True`.
-    `<name:id>` in a path matches any characters, including a slash.
+    `<name:id>` in a path matches any characters, including a slash. Pages of `other_origin` may read the routes that
+    are registered with `cross_origin=True`.
     """
 
-    def __init__(self, status_by_error: Mapping[type[Exception], int], token: str = "") -> None:
+    def __init__(
+        self, status_by_error: Mapping[type[Exception], int], token: str = "", other_origin: str | None = None
+    ) -> None:
         super().__init__()
         self.router.add_filter("id", lambda _: (r"(?s:.+)", None, None))
         self.uninstall("json")  # Bottle's own plugin cannot encode a Decimal
@@ -42,6 +45,8 @@ class JsonApp(Bottle):  # type: ignore[misc]  # Bottle has no types
         self.install(_json_plugin({**_STATUS_BY_ERROR, **status_by_error}))
         if token:
             self.install(BearerAuthentication(token))
+        if other_origin:
+            self.add_hook("after_request", cross_origin_reads(other_origin))
 
     def get(self, path: str, **options: Any) -> Callable[[Route], Route]:
         return self._registering("GET", path, options)

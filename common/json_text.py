@@ -1,5 +1,6 @@
 """JSON as both services write it: numbers as Go writes them, times in RFC 3339, problem documents (RFC 9457)."""
 
+import base64
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
@@ -24,6 +25,16 @@ def number(amount: Decimal) -> int | Decimal:
     """The amount as `to_json` writes it like Go: 100 or 99.5, never 100.00. Nothing is rounded."""
     integer = int(amount)
     return integer if integer == amount else amount.normalize()
+
+
+def bytes_as_json(value: bytes | None) -> dict[str, str] | None:
+    """Bytes of any kind, as UTF-8 text or else in base64; `encoding` names which of the two."""
+    if value is None:
+        return None
+    try:
+        return {"encoding": "utf-8", "data": value.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"encoding": "base64", "data": base64.b64encode(value).decode("ascii")}
 
 
 def rfc3339(moment: datetime) -> str:

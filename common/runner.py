@@ -109,14 +109,19 @@ def _stop_in_order(server: HttpServer, stop: threading.Event, threads: Sequence[
     _end_within(STOP_SECONDS + LOG_SECONDS, exit_code=0)
     deadline = time.monotonic() + STOP_SECONDS
     server.stop_accepting()
-    while server.is_busy() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _await_responses(server, deadline)
     for thread in threads:
         thread.join(max(0, deadline - time.monotonic()))
+    _await_responses(server, deadline)  # to requests that arrived meanwhile on open connections
     if server.is_busy() or any(thread.is_alive() for thread in threads):
         log.warning("not everything ended in time: open transactions are rolled back", extra={"seconds": STOP_SECONDS})
     log.info("stopped")
     os._exit(0)  # everything is stored, and a thread that hangs in a library must not keep the process
+
+
+def _await_responses(server: HttpServer, deadline: float) -> None:
+    while server.is_busy() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _end_within(seconds: float, exit_code: int) -> None:

@@ -29,7 +29,8 @@ begin_service() { # begin_service KIND PORT NAME DATABASE_URL BOOTSTRAP_SERVERS:
   mysql=127.0.0.1:$(port_of mysql) kafka=127.0.0.1:$(port_of kafka)
   launch "$3" "$ROOT" env HOST=127.0.0.1 PORT="$2" KAFKA_INSTANCE_ID="$3" KAFKA_BOOTSTRAP_SERVERS="${5:-$kafka}" \
     DATABASE_URL="${4:-mysql://$1:$1@$mysql/$1}" MIGRATIONS_DATABASE_URL="mysql://$1_owner:$1_owner@$mysql/$1" \
-    SEED_DEMO_DATA="${SEED_DEMO_DATA:-on}" bash entrypoint.sh "$1"
+    WALLET_URL="${WALLET_URL:-http://127.0.0.1:$(port_of wallet)}" \
+    BALANCES_URL="${BALANCES_URL:-http://127.0.0.1:$(port_of balances)}" SEED_DEMO_DATA="${SEED_DEMO_DATA:-on}" bash entrypoint.sh "$1"
 }
 
 # launch NAME FOLDER COMMAND...: in a process group of its own, which neither Ctrl-C nor the terminal's end reaches

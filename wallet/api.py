@@ -12,7 +12,9 @@ from bottle import HTTPResponse
 
 from common.access import csrf_protection
 from common.documents import serve_documents
+from common.event_routes import Links, serve_events
 from common.events.idempotency import KeyReused, StillInProgress
+from common.events.recent import RecentEvents
 from common.http_request import BadRequest, json_object, page
 from common.json_api import JsonApp, serve_health
 from common.json_text import number, rfc3339
@@ -59,12 +61,20 @@ EVENT_DESCRIPTION = DESCRIPTION.with_name("wallet.asyncapi.json")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def create_app(database: Database, status: Status, committed: Callable[[], None], token: str = "") -> JsonApp:
-    """The app; `status` is the relay's, `committed()` is called after each commit that may have left an event to
-    send."""
+def create_app(
+    database: Database,
+    status: Status,
+    committed: Callable[[], None],
+    token: str = "",
+    recent: RecentEvents | None = None,
+    links: Links = Links(),  # noqa: B008  # immutable
+) -> JsonApp:
+    """The app; `status` and `recent` are the relay's. `committed()` is called after each commit that may have left an
+    event to send. The page may read from Balances, to follow an event."""
     app = JsonApp(STATUS_BY_ERROR, token)
-    serve_documents(app, PAGE, DESCRIPTION, EVENT_DESCRIPTION)
+    serve_documents(app, PAGE, DESCRIPTION, EVENT_DESCRIPTION, reads=links.balances)
     serve_health(app, lambda: readiness.check(database, status))
+    serve_events(app, recent or RecentEvents(), links)
     _add_commands(app, database, committed)
     _add_queries(app, database)
     return app

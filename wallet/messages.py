@@ -3,6 +3,7 @@
 Its consumers know the topics `transactions` and `balances`. New events have a topic of their own, `accounts`.
 """
 
+import json
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,11 @@ def to_message(event: Event) -> outbox.Event:
     payload = {name: _as_json_value(getattr(event, name)) for name in names}
     value = to_json({"Name": type(event).__name__, "Payload": payload})
     return outbox.Event(topic, getattr(event, key), _escaped_as_go_does(value).decode("utf-8"), event.sequence)
+
+
+def describe(row: outbox.Row) -> dict[str, Any]:
+    """The name of a published event, for display."""
+    return {"name": json.loads(row.value)["Name"]}
 
 
 def _as_json_value(value: Any) -> Any:

@@ -13,6 +13,8 @@ class Settings:
     port: int
     http_processes: int
     token: str = field(repr=False)  # empty: authentication is disabled
+    wallet_url: str  # of each service as a browser reaches it; empty: the pages have no links
+    balances_url: str
     database_url: str = field(repr=False)
     mysql_ssl_ca: str | None
     kafka_options: dict[str, Any] = field(repr=False)  # of every Kafka client
@@ -27,6 +29,8 @@ def from_environment() -> Settings:
         port=environment.integer("PORT", 8080),
         http_processes=environment.integer("HTTP_PROCESSES", 1, high=64),
         token=access.token("WALLET_TOKEN"),
+        wallet_url=environment.url("WALLET_URL"),
+        balances_url=environment.url("BALANCES_URL"),
         database_url=environment.text("DATABASE_URL"),
         mysql_ssl_ca=environment.ca_file("MYSQL_SSL_CA"),
         kafka_options=client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"), security()),

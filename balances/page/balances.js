@@ -1,8 +1,12 @@
-// The page of Balances: how far the service has read, and the balances, the last that changed first.
+// The page of Balances: how far the service has read, the events that arrive, and the balances, the last changed first.
+import {showArrivals} from "./arrivals.js";
+import {Chart} from "./chart.js";
+import {EventFeed, showLink} from "./events.js";
 import {List, Table, plain} from "./list.js";
 import {formatMoney} from "./money.js";
+import {openDeadLetter, updateParked} from "./parked.js";
 import {poll} from "./service.js";
-import {listStep, setText, stateStep} from "./state.js";
+import {readStep, setText, stateStep} from "./state.js";
 import {texts} from "./balances-texts.js";
 import {addTexts, ago, fillTexts, locale, translate, word} from "./texts.js";
 
@@ -19,6 +23,9 @@ const table = new Table(balances, {
   nothingFound: "no_balance_found",
 });
 
+const feed = new EventFeed();
+const [rate, lagChart] = ["rate", "lag"].map(id => new Chart(document.getElementById(id)));
+
 function item({account_id: id, balance, updated_at: changed}) {
   return {id, balance, changed, version: changed, search: plain(id)};
 }
@@ -30,10 +37,17 @@ function showFacts(facts) {
   set("mysql", word(mysql), !["down", "read_only"].includes(mysql));
   set("kafka", word(kafka), kafka !== "down");
   set("consumer", word(consumer), ["consuming", "starting"].includes(consumer));
-  set("lag", number(lag));
+  lagChart.add(lag ?? undefined);
   set("event", typeof seconds === "number" ? ago(seconds) : translate("no_event"));
   set("parked", number(parked), !parked);
+  if (parked !== undefined) updateParked(parked).catch(reportError);
   set("announcement", announce === undefined ? translate("unknown") : translate(announce ? "required" : "not_required"), !announce);
+}
+
+function showEvents() {
+  rate.add(feed.rate);
+  showArrivals(feed.events, openDeadLetter);
+  showLink(document.getElementById("other"), feed.links.wallet);
 }
 
 function warning(facts) {
@@ -45,4 +59,8 @@ function warning(facts) {
   return reason ? translate("failing", {reason}) : "";
 }
 
-poll(stateStep(showFacts, warning), listStep(() => balances.readNext().then(() => table.show()), warning));
+poll(
+  stateStep(showFacts, warning),
+  readStep("balances", () => balances.readNext().then(() => table.show()), warning),
+  readStep("events", () => feed.readNext().then(showEvents), warning),
+);

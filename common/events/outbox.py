@@ -33,6 +33,12 @@ class Row(NamedTuple):
     request_id: str | None
     created_at: datetime
     traceparent: str | None = None
+    waiting_us: int = 0  # from created_at until the row was read, by the database's clock
+
+    @property
+    def published_sequence(self) -> int:
+        """The id of a row without a sequence: the version that wrote it numbered its events so."""
+        return self.id if self.sequence is None else self.sequence
 
 
 class Outbox:
@@ -57,7 +63,8 @@ class Outbox:
         would wait for it.
         """
         self._cursor.execute(
-            "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at, traceparent"
+            "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at, traceparent,"
+            " TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6))"
             " FROM outbox ORDER BY id LIMIT %s",
             (limit,),
         )

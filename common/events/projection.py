@@ -9,8 +9,11 @@ import pymysql
 
 from common.events import dead_letters, offsets
 from common.events.assignment import Batch
+from common.events.consumed import Consumed, ConsumedEvents
+from common.events.dead_letter_summaries import find_ids
 from common.events.dead_letters import Parked, UnreadableRecord
 from common.events.offsets import Partition, StoredOffset
+from common.events.recent import LIMIT
 from common.mysql import Cursor, Database
 
 log = logging.getLogger("consumer")
@@ -20,11 +23,15 @@ E = TypeVar("E")
 
 @dataclass(frozen=True)
 class Projection(Generic[E]):
-    """What the consumer feeds. `parse` raises UnreadableRecord; `apply` returns how many events were stale."""
+    """What the consumer feeds. `parse` raises UnreadableRecord; `apply` returns how many events were stale.
+
+    `consumed`, where given, shows the last records of each batch.
+    """
 
     topics: Sequence[str]
     parse: Callable[[Any], Sequence[E]]
     apply: Callable[[Cursor, Sequence[E]], int]
+    consumed: ConsumedEvents[E] | None = None
 
 
 class Outcome(NamedTuple):
@@ -50,13 +57,54 @@ class BatchTransaction(Generic[E]):
         Conflict. A record that can never be applied is parked.
         """
         records = [record for batch in self.batches.values() for record in batch.records]
+        view = self.projection.consumed
+        stopwatch = view.stopwatch() if view and records else None
         try:
-            return self._apply_together(database, records)
+            outcome, consumed = self._apply_together(database, records)
         except (pymysql.DataError, pymysql.IntegrityError) as error:
             log.error("MySQL refused a value; retrying the batch record by record", extra={"reason": str(error)[:200]})
-            return self._apply_one_by_one(database, records)
+            outcome, consumed = self._apply_one_by_one(database, records)
+        if view and stopwatch:
+            view.add(consumed, stopwatch())
+        return outcome
 
-    def _apply_together(self, database: Database, records: Sequence[Any]) -> Outcome:
+    def _apply_together(self, database: Database, records: Sequence[Any]) -> tuple[Outcome, list[Consumed]]:
+        earlier, parked = self._parse(records[:-LIMIT])
+        last = [self._parse([record]) for record in records[-LIMIT:]]
+        parked += [each for _, refused in last for each in refused]
+        events = earlier + [event for parsed, _ in last for event in parsed]
+        with database.transaction() as cursor:
+            self._advance(cursor)
+            changes = self._changes(cursor, earlier, [parsed for parsed, _ in last])
+            stale = self.projection.apply(cursor, events)
+            if parked:
+                dead_letters.park(cursor, parked)
+            consumed = self._consumed(cursor, records[-LIMIT:], changes, parked)
+        return Outcome(len(records) - len(parked), len(parked), stale), consumed
+
+    def _apply_one_by_one(self, database: Database, records: Sequence[Any]) -> tuple[Outcome, list[Consumed]]:
+        parked: list[Parked] = []
+        changes: list[bool] = []
+        stale = 0
+        with database.transaction() as cursor:
+            self._advance(cursor)
+            for record in records:
+                cursor.execute("SAVEPOINT record")
+                changed = False
+                try:
+                    events = self.projection.parse(record)
+                    (changed,) = self._changes(cursor, [], [events])
+                    stale += self.projection.apply(cursor, events)
+                except (UnreadableRecord, pymysql.DataError, pymysql.IntegrityError) as error:
+                    cursor.execute("ROLLBACK TO SAVEPOINT record")
+                    parked.append(self._to_park(record, error))
+                changes.append(changed)
+            if parked:
+                dead_letters.park(cursor, parked)
+            consumed = self._consumed(cursor, records[-LIMIT:], changes[-LIMIT:], parked)
+        return Outcome(len(records) - len(parked), len(parked), stale), consumed
+
+    def _parse(self, records: Sequence[Any]) -> tuple[list[E], list[Parked]]:
         events: list[E] = []
         parked = []
         for record in records:
@@ -64,27 +112,29 @@ class BatchTransaction(Generic[E]):
                 events.extend(self.projection.parse(record))
             except UnreadableRecord as error:
                 parked.append(self._to_park(record, error))
-        with database.transaction() as cursor:
-            self._advance(cursor)
-            stale = self.projection.apply(cursor, events)
-            if parked:
-                dead_letters.park(cursor, parked)
-        return Outcome(len(records) - len(parked), len(parked), stale)
+        return events, parked
 
-    def _apply_one_by_one(self, database: Database, records: Sequence[Any]) -> Outcome:
-        parked, stale = [], 0
-        with database.transaction() as cursor:
-            self._advance(cursor)
-            for record in records:
-                cursor.execute("SAVEPOINT record")
-                try:
-                    stale += self.projection.apply(cursor, self.projection.parse(record))
-                except (UnreadableRecord, pymysql.DataError, pymysql.IntegrityError) as error:
-                    cursor.execute("ROLLBACK TO SAVEPOINT record")
-                    parked.append(self._to_park(record, error))
-            if parked:
-                dead_letters.park(cursor, parked)
-        return Outcome(len(records) - len(parked), len(parked), stale)
+    def _changes(self, cursor: Cursor, earlier: Sequence[E], last: Sequence[Sequence[E]]) -> Sequence[bool]:
+        """Whether the events of each of the last records change the projection; asked before they are applied."""
+        view = self.projection.consumed
+        return view.changes(cursor, earlier, last) if view else [True] * len(last)
+
+    def _consumed(
+        self, cursor: Cursor, records: Sequence[Any], changes: Sequence[bool], parked: Sequence[Parked]
+    ) -> list[Consumed]:
+        """The records with their outcomes, for the view."""
+        if not self.projection.consumed:
+            return []
+        refused = {_place(each.record): each for each in parked[-LIMIT:]}
+        ids = find_ids(cursor, list(refused.values())) if refused else {}
+        consumed = []
+        for record, changed in zip(records, changes, strict=True):
+            place = _place(record)
+            if place in refused:
+                consumed.append(Consumed(record, "parked", refused[place].reason, ids[place]))
+            else:
+                consumed.append(Consumed(record, "applied" if changed else "stale"))
+        return consumed
 
     def _advance(self, cursor: Cursor) -> None:
         """Move the stored offsets. This is the first statement: if it fails, nothing was changed."""
@@ -101,3 +151,7 @@ class BatchTransaction(Generic[E]):
             "record parked", extra={"topic": topic, "partition": partition, "offset": offset, "reason": reason[:200]}
         )
         return Parked(record, self.positions[Partition(topic, partition)].topic_id, reason)
+
+
+def _place(record: Any) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset

@@ -14,6 +14,7 @@ from kafka.errors import (
 )
 
 from common.events.outbox import Outbox, Row
+from common.events.published import PublishedEvents
 from common.mysql import PROBE_SECONDS, Connection
 
 BATCH_ROWS = 2000
@@ -42,13 +43,19 @@ class NotAuthorized(TopicRefused):
         super().__init__(row, f"is refused: Kafka does not authorize this user to write to topic {row.topic}")
 
 
-def relay_batch(connection: Connection, producer: KafkaProducer, limit: int = BATCH_ROWS) -> int:
+def relay_batch(
+    connection: Connection,
+    producer: KafkaProducer,
+    limit: int = BATCH_ROWS,
+    published: PublishedEvents | None = None,
+) -> int:
     """Publish the oldest events, at most `limit`, and remove those acknowledged; give how many.
 
     No transaction is open while Kafka answers. A crash between the two leaves the events to be published again:
     consumers see them at least once. Raises Unacknowledged, after removing what was acknowledged, when some were not;
     the producer must then be discarded, or it could send later what the next one sends too.
     """
+    read_at = time.monotonic()
     with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
         rows = Outbox(cursor).oldest(limit)
     if not rows:
@@ -62,10 +69,13 @@ def relay_batch(connection: Connection, producer: KafkaProducer, limit: int = BA
         except KafkaError as error:  # no metadata of the topic, for one; what is in flight is waited for all the same
             failure = error
             break
-    acknowledged, unacknowledged = _await(futures, deadline)
+    acknowledgements, unacknowledged = _await(futures, deadline)
+    seconds, acknowledged = time.monotonic() - read_at, len(acknowledgements)
     if acknowledged:
         with connection.cursor() as cursor:
             Outbox(cursor).remove([row.id for row in rows[:acknowledged]])
+        if published:
+            published.add(rows[:acknowledged], acknowledgements, seconds)
     if failure := unacknowledged or failure:
         raise _named(failure, rows[acknowledged]) from failure
     return acknowledged
@@ -81,10 +91,8 @@ def _named(failure: KafkaError, row: Row) -> Unacknowledged:
 
 
 def _send(producer: KafkaProducer, row: Row) -> Any:
-    # The id of a row without a sequence: the version that wrote it numbered its events so.
-    sequence = row.id if row.sequence is None else row.sequence
     headers = [
-        ("sequence", str(sequence).encode("ascii")),
+        ("sequence", str(row.published_sequence).encode("ascii")),
         ("occurred_at", f"{row.created_at.isoformat(timespec='microseconds')}Z".encode("ascii")),
     ]
     if row.event_id:
@@ -96,14 +104,15 @@ def _send(producer: KafkaProducer, row: Row) -> Any:
     return producer.send(row.topic, value=row.value.encode("utf-8"), key=row.key.encode("utf-8"), headers=headers)
 
 
-def _await(futures: Sequence[Any], deadline: float) -> tuple[int, KafkaError | None]:
-    """(how many from the start were acknowledged, the first failure or None), once every future has a result."""
-    acknowledged, failure = 0, None
+def _await(futures: Sequence[Any], deadline: float) -> tuple[list[Any], KafkaError | None]:
+    """(acknowledgements up to the first failure, that failure or None), once every future has a result."""
+    acknowledgements, failure = [], None
     for future in futures:
         try:
-            future.get(timeout=max(0, deadline - time.monotonic()))
+            acknowledgement = future.get(timeout=max(0, deadline - time.monotonic()))
         except KafkaError as error:
             failure = failure or error
         else:
-            acknowledged += failure is None
-    return acknowledged, failure
+            if failure is None:
+                acknowledgements.append(acknowledgement)
+    return acknowledgements, failure

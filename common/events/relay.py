@@ -15,6 +15,7 @@ from common.events import known_server
 from common.events.idempotency import IdempotencyKeys
 from common.events.lease import Lease
 from common.events.publish import BATCH_ROWS, EventTooLarge, TopicRefused, Unacknowledged, relay_batch
+from common.events.published import PublishedEvents
 from common.kafka import Topics
 from common.kafka_internals import discard_producer
 from common.mysql import Conflict, Connection, Database, DatabaseUnavailable, own_errors
@@ -50,6 +51,7 @@ class Relay:
     replication: int
     wakeup: WakeupEvent
     status: Status
+    published: PublishedEvents | None = None  # adds what this relay publishes
     _lease: Lease = field(default_factory=lambda: Lease("relay"))
     _batch_rows: int = BATCH_ROWS
     _expire_at: float = 0.0
@@ -121,7 +123,7 @@ class Relay:
 
     def _relay_batch(self, connection: Connection, producer: KafkaProducer) -> int:
         rows, self._batch_rows = self._batch_rows, 1
-        relayed = relay_batch(connection, producer, rows)
+        relayed = relay_batch(connection, producer, rows, self.published)
         # After a failure a single event is tried until it passes: of more, Kafka would take those behind the one that
         # it refuses again and again.
         self._batch_rows = BATCH_ROWS

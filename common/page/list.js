@@ -52,9 +52,10 @@ export class Table {
   #most = ROWS;
 
   // `cells(item)` gives the texts of a row: the lines of its header, then one text for each other cell. `empty` and
-  // `nothingFound` name the sentences for an empty list and for a search without result.
-  constructor(list, {order, cells, empty, nothingFound}) {
-    Object.assign(this, {list, order, cells, empty, nothingFound});
+  // `nothingFound` name the sentences for an empty list and for a search without result. With `open(id)` the first line
+  // of a header is a button.
+  constructor(list, {order, cells, empty, nothingFound, open}) {
+    Object.assign(this, {list, order, cells, empty, nothingFound, open});
     const [body, search, more] = ["rows", "search", "more"].map(id => document.getElementById(id));
     Object.assign(this, {body, search, more});
     search.addEventListener("input", () => { this.#most = ROWS; this.show(); });
@@ -79,7 +80,8 @@ export class Table {
       row = document.createElement("tr");
       const header = Object.assign(document.createElement("th"), {scope: "row"});
       const element = (name, textContent) => Object.assign(document.createElement(name), {textContent});
-      header.append(...lines.map((line, at) => element(at ? "small" : "span", line)));
+      header.append(...lines.map((line, at) => element(at ? "small" : this.open ? "button" : "span", line)));
+      if (this.open) Object.assign(header.firstChild, {type: "button", onclick: () => this.open(item.id)});
       row.append(header, ...texts.map(() => document.createElement("td")));
       this.#rows.set(item.id, row);
     }

@@ -3,7 +3,7 @@ import {translate} from "./texts.js";
 
 const SPACING_MS = 500;
 const RESPONSE_MS = 4000; // the page shows within 5 s that a service does not answer
-const POLL_MS = 1000;
+const POLL_MS = 700;
 
 const login = document.getElementById("login");
 const field = document.getElementById("token");
@@ -17,14 +17,10 @@ export class Problem extends Error {}
 // No response, or not in time, or not from the service: a proxy, for one, answers in HTML.
 export class Unreachable extends Error {}
 
-export async function ask(path, {timeout = RESPONSE_MS, headers = {}, ...options} = {}) {
-  const now = performance.now(), start = Math.max(now, earliest);
-  earliest = start + SPACING_MS;
-  if (start > now) await sleep(start - now);
+export async function ask(path, {headers = {}, ...options} = {}) {
   const token = sessionStorage.getItem("token");
   if (token) headers = {...headers, Authorization: `Bearer ${token}`};
-  const request = fetch(path, {cache: "no-store", headers, signal: AbortSignal.timeout(timeout), ...options});
-  const response = await request.catch(cause => { throw new Unreachable(path, {cause}); });
+  const response = await send(path, {...options, headers});
   if (path !== "/ready") { // that one is public, and knows nothing of the token
     const refused = response.status === 401;
     login.hidden = !refused;
@@ -33,17 +29,45 @@ export async function ask(path, {timeout = RESPONSE_MS, headers = {}, ...options
   return response;
 }
 
+// The response, with `afterMs`: how long it took, without the pause before the request.
+async function send(url, {timeout = RESPONSE_MS, ...options} = {}) {
+  const now = performance.now(), start = Math.max(now, earliest);
+  earliest = start + SPACING_MS;
+  if (start > now) await sleep(start - now);
+  const sentAt = performance.now();
+  const request = fetch(url, {cache: "no-store", signal: AbortSignal.timeout(timeout), ...options});
+  const response = await request.catch(cause => { throw new Unreachable(url, {cause}); });
+  return Object.assign(response, {afterMs: performance.now() - sentAt});
+}
+
 export async function read(path) {
-  const response = await ask(path);
-  if (!response.ok) throw new Problem(translate("failed", {path: path.split("?")[0], status: response.status}));
+  return success(await ask(path), path.split("?")[0]);
+}
+
+// Reads from the other service, which allows this page to. Its token is unknown here, so none is sent.
+export async function readOther(url) {
+  const response = await send(url);
+  if (response.status === 401) throw new Problem(translate("other_token", {url}));
+  return success(response, url);
+}
+
+function success(response, name) {
+  if (!response.ok) throw new Problem(translate("failed", {path: name, status: response.status}));
   return body(response);
+}
+
+// The sentence about a request that failed. An error of the page itself is thrown again.
+export function explain(error) {
+  if (error instanceof Unreachable) return translate("unreachable");
+  if (error instanceof Problem) return error.message;
+  throw error;
 }
 
 export function body(response) {
   return response.json().catch(cause => { throw new Unreachable(response.url, {cause}); });
 }
 
-// Takes the steps in turn for as long as the page is open, one a second: each sends one request. A hidden page sends none.
+// Takes the steps in turn for as long as the page is open, with a pause after each: a step sends one request. A hidden page sends none.
 export async function poll(...steps) {
   for (;;) for (const step of steps) {
     await visible();

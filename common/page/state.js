@@ -1,5 +1,5 @@
 // The state of the service, as /ready gives it, and the one sentence above the page about what is wrong.
-import {Problem, Unreachable, ask, body} from "./service.js";
+import {ask, body, explain} from "./service.js";
 import {translate} from "./texts.js";
 
 const line = document.getElementById("state");
@@ -14,9 +14,9 @@ export function stateStep(show, warning) {
   });
 }
 
-// A step of poll() that reads a list.
-export function listStep(readList, warning) {
-  return () => attempt("list", warning, readList);
+// A step of poll() that reads something else: a list, or the recent events.
+export function readStep(name, request, warning) {
+  return () => attempt(name, warning, request);
 }
 
 export function setText(element, text, fine = true) {
@@ -29,12 +29,11 @@ async function attempt(step, warning, request) {
     await request();
     problems[step] = "";
   } catch (error) {
-    if (error instanceof Unreachable) problems[step] = translate("unreachable");
-    else if (error instanceof Problem) problems[step] = error.message;
-    else throw error;
+    problems[step] = explain(error);
   }
-  // What the service reports of itself explains a list that failed: MySQL is down, for one.
+  // What the service reports of itself explains a request that failed: MySQL is down, for one.
   const explained = facts.mysql === "down" && warning(facts);
-  const problem = problems.ready || explained || problems.list || warning(facts);
+  const {ready, ...others} = problems;
+  const problem = ready || explained || Object.values(others).find(Boolean) || warning(facts);
   setText(line, problem || translate(facts.status === "ready" ? "ready" : "not_ready"), !problem && facts.status === "ready");
 }

@@ -20,6 +20,9 @@ export const texts = {
     not_required: "not required",
     unknown: "unknown",
     docs: "API: description and requests",
+    other_token: "{url} requires a token, which this page does not have.",
+    rate: "Events/s (1 min)",
+    chart: "The last minute: now {now}, at most {most}",
   },
   pt: {
     ready: "Pronto",
@@ -39,6 +42,9 @@ export const texts = {
     not_required: "não necessário",
     unknown: "desconhecido",
     docs: "API: descrição e requisições",
+    other_token: "{url} exige um token, que esta página não tem.",
+    rate: "Eventos/s (1 min)",
+    chart: "O último minuto: agora {now}, no máximo {most}",
     // Values of /ready. English shows them as the service writes them.
     up: "ativo",
     down: "indisponível",

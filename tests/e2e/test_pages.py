@@ -165,7 +165,7 @@ def _opened(window, url):
 
 def _lists(window, account_id):
     """Whether the page lists the account. Until it does, the button for more rows is pressed."""
-    listed = account_id in window.text("tbody")
+    listed = account_id in window.text("#rows")
     if not listed and window.visible("#more"):
         window.click("#more")
     return listed
@@ -190,4 +190,4 @@ def _row(window, account_id):
 
 
 def _rows(window):
-    return window.run("[...document.querySelectorAll('tbody tr')].map(row => row.innerText)")
+    return window.run("[...document.querySelectorAll('#rows tr')].map(row => row.innerText)")

@@ -137,7 +137,7 @@ def test_a_page_asks_for_the_token_and_keeps_it_while_its_window_is_open(service
     window.open(services[name].url)
     eventually(lambda: window.visible("#token"))
     assert window.text("#token-problem") == "This service requires a token."
-    assert window.text("tbody") == ""
+    assert window.text("#rows") == ""
 
     window.fill("#token", "wrong")
     window.click("#login button")
@@ -149,10 +149,10 @@ def test_a_page_asks_for_the_token_and_keeps_it_while_its_window_is_open(service
     assert "does not answer" not in window.text("#state")
     window.fill("#token", TOKEN)
     window.click("#login button")
-    eventually(lambda: "100.00" in window.text("tbody"))
+    eventually(lambda: "100.00" in window.text("#rows"))
 
     window.open(services[name].url)
-    eventually(lambda: "100.00" in window.text("tbody"))
+    eventually(lambda: "100.00" in window.text("#rows"))
     assert not window.visible("#token")
 
 
@@ -163,14 +163,14 @@ def test_the_page_of_balances_shows_that_kafka_is_down_and_the_known_balances(se
     eventually(lambda: window.text("#kafka") == "down", seconds=20)
     eventually(lambda: "Kafka is down" in window.text("#state"))
 
-    eventually(lambda: "<i>ana</i>" in window.text("tbody"))  # as text
+    eventually(lambda: "<i>ana</i>" in window.text("#rows"))  # as text
 
 
 def test_the_wallets_page_shows_names_as_text_and_goes_on_without_kafka(services, window, ana):
     window.open(services["wallet"].url)
     window.run(f"sessionStorage.setItem('token', {TOKEN!r})")
 
-    shown = eventually(lambda: window.text("tbody"))
+    shown = eventually(lambda: window.text("#rows"))
     state = eventually(lambda: "Kafka is down" in window.text("#state"), seconds=20)
 
     assert "Ana <b>" in shown

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from common.connections import CONNECTIONS
-from common.http_server import PIPELINED_REQUESTS
+from common.http_channel import PIPELINED_REQUESTS
 from tests.eventually import eventually
 from tests.http_api import check_problem
 from tests.integration.service import NOWHERE, Service

@@ -1,17 +1,27 @@
 """What both pages show of each list and each state that a service can have, in a real browser."""
 
+import re
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from axe_core_python.base import AXE_SCRIPT
-from bottle import HTTPResponse
 
-from common.json_text import problem
 from tests import browser
 from tests.eventually import eventually
-from tests.integration.paged_service import PagedService, account, balance
+from tests.integration.paged_service import (
+    PagedService,
+    account,
+    balance,
+    consumed,
+    dead_letter,
+    published,
+    refusal,
+    transaction,
+)
 
 pytestmark = pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium")
 
@@ -46,12 +56,12 @@ def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: browser.Brow
     with PagedService(name) as service:
         service.items = [sample(name, 1), sample(name, 2)]
         window.open(service.url)
-        eventually(lambda: "a0002" in window.text("tbody"))
+        eventually(lambda: "a0002" in window.text("#rows"))
 
         service.items = [sample(name, 1)]
 
         eventually(lambda: "a0002" not in window.text("main"))
-        assert "a0001" in window.text("tbody")
+        assert "a0001" in window.text("#rows")
         if name == "wallet":
             assert "0002" not in window.run("document.querySelector('#to').innerHTML")
 
@@ -103,10 +113,13 @@ def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is
         service.items = [sample(name, number) for number in range(500)]
         window.open(service.url)
         eventually(lambda: "of 500" in window.text("#note"))
+        if name == "wallet":
+            window.click("#send")  # the page follows an event at the same time
 
         window.requests.clear()
-        eventually(lambda: len(window.requests) >= 6)
-        times = [moment for moment, _ in window.requests]
+        eventually(lambda: len(window.requests) >= 8)
+        sent = list(window.requests)
+        times = [moment for moment, _ in sent]
         other = window.hide()
         eventually(lambda: window.run("document.hidden"))
         time.sleep(1.5)  # what had begun before the page was hidden comes to its end
@@ -115,6 +128,7 @@ def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is
         hidden = list(window.requests)
         window.show(other)
 
+        assert {"/ready", "/events"} <= {urlsplit(url).path for _, url in sent}
         assert all(later - earlier > 0.4 for earlier, later in pairwise(times)), times
         assert hidden == []
         eventually(lambda: window.requests)
@@ -125,14 +139,14 @@ def test_500_items_are_shown_in_parts_and_each_is_found_by_search(window: browse
     with PagedService(name) as service:
         service.items = [sample(name, number) for number in range(500)]
         window.open(service.url)
-        eventually(lambda: window.run("document.querySelectorAll('tbody tr').length") == 50)
+        eventually(lambda: window.run("document.querySelectorAll('#rows tr').length") == 50)
 
         window.click("#more")
-        assert window.run("document.querySelectorAll('tbody tr').length") == 100
+        assert window.run("document.querySelectorAll('#rows tr').length") == 100
         window.fill("#search", "A0499")
 
-        assert window.run("document.querySelectorAll('tbody tr').length") == 1
-        assert "a0499" in window.text("tbody")
+        assert window.run("document.querySelectorAll('#rows tr').length") == 1
+        assert "a0499" in window.text("#rows")
         window.fill("#search", "<nobody>")
         assert "contains “<nobody>”" in window.text("#note")
 
@@ -152,20 +166,20 @@ def test_an_account_is_found_by_its_name_without_accents(window: browser.Browser
     with PagedService("wallet") as service:
         service.items = [account("a1", "João Gonçalves", 1), account("a2", "Ana Souza", 1)]
         window.open(service.url)
-        eventually(lambda: "Ana" in window.text("tbody"))
+        eventually(lambda: "Ana" in window.text("#rows"))
 
         window.fill("#search", "joao GONC")
 
-        assert window.run("document.querySelectorAll('tbody tr').length") == 1
+        assert window.run("document.querySelectorAll('#rows tr').length") == 1
 
 
 def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(window: browser.Browser) -> None:
     with PagedService("wallet") as service:
         service.items = [account(f"a{number:04}", "Empty", 0) for number in range(500)] + [account("z", "Zoe", 5)]
         window.open(service.url)
-        eventually(lambda: window.text("tbody"))
+        eventually(lambda: window.text("#rows"))
 
-        assert window.text("tbody tr").startswith("Zoe")
+        assert window.text("#rows tr").startswith("Zoe")
         assert window.run("[...document.querySelectorAll('#from option')].map(option => option.value)") == ["z"]
         assert "5.00" in window.text("#from-balance")
 
@@ -176,7 +190,7 @@ def test_the_two_accounts_of_one_client_are_distinguished_on_a_phone(window: bro
         service.items = [account(each, "Maria Aparecida dos Santos Oliveira", 5, "maria") for each in ids]
         window.resize(390, 844)
         window.open(service.url)
-        eventually(lambda: window.text("tbody"))
+        eventually(lambda: window.text("#rows"))
 
         options = window.run("[...document.querySelectorAll('#from option')].map(option => option.text)")
         width = window.run("document.querySelector('#from').getBoundingClientRect().width")
@@ -204,7 +218,7 @@ def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(
     with PagedService("wallet") as service:
         service.items = [account(each, f"Name {each}", 5000) for each in "ab"]
         window.open(service.url)
-        eventually(lambda: window.text("tbody"))
+        eventually(lambda: window.text("#rows"))
 
         window.fill("#amount", "1,500")
         window.click("#send")
@@ -221,9 +235,9 @@ def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(
 def test_a_transfer_in_progress_keeps_its_key(window: browser.Browser) -> None:
     with PagedService("wallet") as service:
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
-        service.refusals = [_refusal(409, "in progress"), _refusal(422, "account a would hold more than 1")]
+        service.refusals = [refusal(409, "in progress"), refusal(422, "account a would hold more than 1")]
         window.open(service.url)
-        eventually(lambda: window.text("tbody"))
+        eventually(lambda: window.text("#rows"))
         window.run(
             "window.keys = []; window.send = window.fetch; window.fetch = (path, options) =>"
             " { if (options.method) keys.push(options.headers['Idempotency-Key']); return send(path, options); }"
@@ -237,6 +251,179 @@ def test_a_transfer_in_progress_keeps_its_key(window: browser.Browser) -> None:
         assert first == second != third
 
 
+def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browser) -> None:
+    with PagedService("wallet") as service, PagedService("balances") as balances:
+        service.reads, balances.read_by = balances.url, service.url
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.links = {"wallet": None, "balances": balances.url}
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.click("#send")
+
+        eventually(lambda: "Waiting for the relay" in window.text("#steps"))
+        assert "Committed in MySQL: Wallet answered after" in window.text("#steps")
+        service.events = [published(8, 18), published(7, 17), {**published(7, 3), "name": "TransactionCreated"}]
+        eventually(lambda: "Sent to balances[0]@17: Kafka acknowledged 6.2 ms" in window.text("#steps"))
+        assert "Waiting for Balances" in window.text("#steps")
+        balances.events = [consumed(7, 19, "stale"), consumed(8, 18), consumed(7, 17)]
+        eventually(lambda: "Applied by Balances 21 ms after the transfer." in window.text("#steps"))
+        assert window.run("document.querySelector('#response').open") is False
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        (consumed(7, outcome="stale"), "duplicate, or older"),
+        (consumed(7, outcome="parked", reason="no JSON", applied_after_ms=None), "Parked by Balances"),
+    ],
+    ids=["stale", "parked"],
+)
+def test_a_transfer_that_balances_did_not_apply_is_shown_with_the_reason(
+    window: browser.Browser, record: dict[str, Any], sentence: str
+) -> None:
+    with PagedService("wallet") as service, PagedService("balances") as balances:
+        service.reads, balances.read_by = balances.url, service.url
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.links = {"wallet": None, "balances": balances.url}
+        balances.events = [record]
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.click("#send")
+
+        eventually(lambda: sentence in window.text("#steps"))
+        assert "balances[0]@17 by the relay of another instance" in window.text("#steps")
+        assert window.run("document.querySelector('#steps li:last-child').className") == "marked"
+
+
+def test_without_the_url_of_balances_the_steps_of_a_transfer_end_at_kafka(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.events = [published(7)]
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.click("#send")
+
+        eventually(lambda: "BALANCES_URL is not set" in window.text("#steps"))
+        assert "balances[0]@17" in window.text("#steps")
+        assert not window.visible("#other")
+
+
+@BOTH
+def test_the_pages_link_to_each_other(window: browser.Browser, name: str) -> None:
+    other = {"wallet": "balances", "balances": "wallet"}[name]
+    with PagedService(name) as service:
+        service.links[other] = "http://127.0.0.1:9/other"
+        window.open(service.url)
+
+        eventually(lambda: window.visible("#other"))
+        assert window.run("document.querySelector('#other').href") == "http://127.0.0.1:9/other"
+
+
+def test_arriving_events_are_listed_and_those_that_were_not_applied_are_marked(window: browser.Browser) -> None:
+    with PagedService("balances") as service:
+        service.events = [consumed(1, 1)]
+        window.open(service.url)
+        eventually(lambda: "balances[0]@1" in window.text("#arrivals"))
+        parked = consumed(3, 3, "parked", reason="no <i>JSON</i>", dead_letter="/dead-letters/5", accounts=[])
+
+        service.events = [parked, consumed(1, 2, "stale"), *service.events]
+
+        eventually(lambda: "@3" in window.text("#arrivals"))
+        rows = window.run("[...document.querySelectorAll('#arrivals tr')].map(row => [row.innerText, row.className])")
+        assert [each[0].split()[0] for each in rows] == ["balances[0]@3", "balances[0]@2", "balances[0]@1"]
+        assert re.search(r"parked\s+no <i>JSON</i>", rows[0][0])
+        assert re.search(r"stale\s+duplicate or older", rows[1][0])
+        assert re.search(r"BalanceUpdated\s+a b\s+applied\s+21 ms", rows[2][0])
+        assert [each[1].split()[0] for each in rows] == ["parked", "stale", "applied"]
+
+
+def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
+    with PagedService("balances") as service:
+        service.dead_letters = [dead_letter(5, "no JSON", "<b>not json"), dead_letter(6, "no payload", "{}")]
+        service.events = [consumed(3, 3, "parked", reason="no JSON", dead_letter="/dead-letters/5")]
+        window.open(service.url)
+        eventually(lambda: window.text("#arrivals"))
+        assert not window.visible("#parked-records")
+        service.facts["parked"] = 2
+        eventually(lambda: "balances[0]@6: no payload" in window.text("#dead-letters"))
+
+        window.click("#arrivals a")
+
+        eventually(lambda: "<b>not json" in window.text("#dead-letter-5 pre"))
+        service.dead_letters = []
+        service.facts["parked"] = 0
+        eventually(lambda: not window.visible("#parked-records"))
+
+
+@pytest.mark.parametrize(("name", "measured"), [("wallet", "outbox_rows"), ("balances", "lag")])
+def test_the_events_of_a_second_and_what_waits_are_drawn_as_charts(
+    window: browser.Browser, name: str, measured: str
+) -> None:
+    chart = measured.removesuffix("_rows")
+    with PagedService(name) as service:
+        service.events = [published(1, 40) if name == "wallet" else consumed(1, 40)]
+        service.facts[measured] = 12
+        window.open(service.url)
+        eventually(lambda: window.text(f"#{chart}") == "12" and window.text("#rate") == "0")
+
+        service.events = [{**service.events[0], "offset": 1040}]
+        service.facts[measured] = 3
+        eventually(lambda: window.text(f"#{chart}") == "3")
+
+        label = "document.querySelector('#rate svg').ariaLabel"
+        eventually(lambda: re.fullmatch(r"The last minute: now [\d.]+, at most [1-9]\d\d+", window.run(label)))
+        assert "now 3, at most 12" in window.run(f"document.querySelector('#{chart} svg').ariaLabel")
+        assert "NaN" not in window.run("document.querySelector('#rate path').getAttribute('d')")
+        assert window.errors == []
+
+
+def test_the_transfers_of_an_account_are_shown_newest_first_and_in_parts(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account("a", "Ana", 5), account("b", "<i>Bia</i>", 5)]
+        service.transactions = [transaction(number, "a", "b", number + 0.5) for number in range(14)]
+        service.transactions.append(transaction(14, "b", "a", 1000))
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+
+        window.click("#rows button")  # of <i>Bia</i>, which comes first
+
+        eventually(lambda: window.run("document.querySelectorAll('#history-rows tr').length") == 10)
+        assert window.text("#history-title").startswith("Transfers of <i>Bia</i>")
+        assert window.text("#history-rows tr").startswith("To Ana")
+        assert "1,000.00" in window.text("#history-rows tr")
+        window.click("#history-more")
+        eventually(lambda: window.run("document.querySelectorAll('#history-rows tr').length") == 15)
+        service.items[0]["balance"] = 4.0
+        service.items[1]["balance"] = 4.0
+        service.transactions.append(transaction(15, "a", "b", 77))
+        eventually(lambda: "77.00" in window.text("#history-rows tr"))
+        service.items = []
+        eventually(lambda: not window.visible("#history"))
+
+
+def test_a_client_and_an_account_are_opened_from_the_page(window: browser.Browser) -> None:
+    with PagedService("wallet") as service:
+        service.items = [account("a", "Ana", 5, "client-ana")]
+        service.clients = {"client-ana": "Ana"}
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.click("#opening summary")
+
+        window.click("#account button")
+        eventually(lambda: window.text("#account-outcome") == "Refused: The name must have 1 to 255 characters.")
+        window.fill("#name", "Zé")
+        window.fill("#email", "ze@example.org")
+        window.click("#account button")
+        eventually(lambda: "Zé has a new account: account-2." in window.text("#account-outcome"))
+        assert "account-2" in window.text("#rows")
+
+        window.fill("#client", "client-ana")
+        assert not window.visible("#name")
+        window.click("#account button")
+        eventually(lambda: "Ana has a new account: account-3." in window.text("#account-outcome"))
+        assert service.clients == {"client-ana": "Ana", "client-2": "Zé"}
+
+
 @BOTH
 def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: browser.Browser, name: str) -> None:
     with PagedService(name) as service:
@@ -246,7 +433,7 @@ def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: browser.B
         window.open(service.url)
 
         eventually(lambda: "O Kafka está indisponível" in window.text("#state"))
-        eventually(lambda: "1.234,50" in window.text("tbody"))
+        eventually(lambda: "1.234,50" in window.text("#rows"))
         assert window.run("document.documentElement.lang") == "pt-BR"
         assert window.text("#kafka") == "indisponível"
 
@@ -286,12 +473,19 @@ def test_without_javascript_the_page_shows_what_is_needed(window: browser.Browse
 def test_axe_finds_nothing_to_correct(window: browser.Browser, name: str, dark: bool, width: int) -> None:
     with PagedService(name) as service:
         service.items = [sample(name, 1), sample(name, 2)]
+        service.links = {"wallet": "http://127.0.0.1:9", "balances": None if name == "wallet" else "http://127.0.0.1:9"}
+        service.transactions = [transaction(1, "a0001", "a0002", 5)]
+        if name == "wallet":
+            service.events = [published(7)]
+        else:
+            parked = consumed(3, 3, "parked", reason="no JSON", dead_letter="/dead-letters/5")
+            service.events = [parked, consumed(1, 2, "stale"), consumed(1, 1)]
+            service.dead_letters = [dead_letter(5, "no JSON", "text")]
+            service.facts["parked"] = 1
         window.resize(width, 900, dark=dark)
         window.open(service.url)
-        eventually(lambda: window.text("tbody"))
-        if name == "wallet":
-            window.fill("#amount", "x")
-            window.click("#send")
+        eventually(lambda: window.text("#rows"))
+        show_all_parts(window, service)
         window.run("document.querySelector('#login').hidden = false")
         window.run("document.getAnimations().forEach(animation => animation.finish())")
 
@@ -299,6 +493,22 @@ def test_axe_finds_nothing_to_correct(window: browser.Browser, name: str, dark: 
         found = window.run("axe.run().then(result => result.violations.map(each => [each.id, each.nodes[0].html]))")
 
     assert found == []
+
+
+def show_all_parts(window: browser.Browser, service: PagedService) -> None:
+    """Everything that a page can show, at the same time."""
+    if service.name == "wallet":
+        window.click("#send")
+        eventually(lambda: "BALANCES_URL" in window.text("#steps"))
+        window.click("#opening summary")
+        window.click("#rows button")
+        eventually(lambda: window.text("#history-rows"))
+        window.fill("#amount", "x")
+        window.click("#send")
+    else:
+        eventually(lambda: window.text("#arrivals") and window.visible("#dead-letters"))
+        window.click("#arrivals a")
+        eventually(lambda: "no JSON" in window.text("#dead-letter-5 pre"))
 
 
 @BOTH
@@ -318,7 +528,3 @@ def test_the_files_of_a_page_are_kept_by_a_browser_until_they_change(window: bro
     assert again == 304
     assert unknown == 404
     assert types == "text/javascript; charset=utf-8"
-
-
-def _refusal(status: int, detail: str) -> HTTPResponse:
-    return HTTPResponse(problem(status, detail), status, {"Content-Type": "application/problem+json"})

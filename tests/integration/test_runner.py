@@ -160,6 +160,50 @@ def test_a_reader_who_waits_for_a_sequence_is_answered_though_the_service_ends(b
     assert (code, seconds < 8) == (0, True)
 
 
+WORKER_THAT_ENDS_DURING_A_REQUEST = """
+import os, threading, time
+from common import runner
+from common.log import configure
+from common.status import Status
+
+configure("test")
+requested = threading.Event()
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/last":
+        requested.set()
+        time.sleep(0.5)  # a process that no longer waits for it has ended by then
+    start_response("200 OK", [("Content-Length", "0")])
+    return []
+
+def work(stop):
+    stop.wait()
+    requested.wait()
+
+worker = runner.Worker("worker", work, Status())
+runner.run(lambda first: (app, [worker]), "127.0.0.1", int(os.environ["PORT"]))
+"""
+
+
+def test_a_request_that_arrives_on_an_open_connection_while_the_workers_end_is_answered(tmp_path):
+    with Service(["-c", WORKER_THAT_ENDS_DURING_A_REQUEST], tmp_path / "log") as service, ThreadPoolExecutor() as pool:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+            stopping = pool.submit(service.stop)
+            eventually(lambda: not is_listening(service))
+
+            client.sendall(b"GET /last HTTP/1.1\r\n\r\n")
+
+            response = client.recv(1000)
+        code, _ = stopping.result()
+
+    assert response.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in response
+    assert code == 0
+    assert not service.lines("not everything ended in time: open transactions are rolled back")
+
+
 def test_a_request_that_does_not_end_is_cut_off_in_time_and_leaves_nothing(wallet, database):
     with wallet() as service, ThreadPoolExecutor() as pool:
         # Not a transaction() of the database, whose session MySQL ends after a shorter silence than this one's.

@@ -11,7 +11,7 @@ from tests.documents import ROOT, read
 DOCUMENT = read(ROOT / "docs" / "configuration.md")
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 READ_BY_PYTHON = re.compile(
-    r"environment\.(?:text|integer|choice|ca_file)\(\s*\"([A-Z_]+)\"|access\.token\(\"([A-Z_]+)\""
+    r"environment\.(?:text|integer|choice|url|ca_file)\(\s*\"([A-Z_]+)\"|access\.token\(\"([A-Z_]+)\""
 )
 READ_BY_SHELL = re.compile(r"\$\{!?([A-Z][A-Z_]*[A-Z])(?::?[-=])")
 # Set by the scripts for their own use, or for the tests' proxies.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.environment import ConfigurationError, integer, text
+from common.environment import ConfigurationError, integer, text, url
 
 
 @pytest.fixture
@@ -66,3 +66,34 @@ def test_a_number_that_is_none_or_out_of_bounds_ends_the_process_with_its_name(s
 
     with pytest.raises(ConfigurationError, match=r"^NAME must be an integer from 1 to 65535, not "):
         integer("NAME", 3003)
+
+
+# ---- the origin of a service
+
+
+@pytest.mark.parametrize(
+    ("value", "origin"),
+    [
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("https://Wallet.Example.com/", "https://wallet.example.com"),
+        ("http://10.0.0.7:80", "http://10.0.0.7"),
+        ("https://[::1]:443", "https://[::1]"),
+        ("https://example.com:80", "https://example.com:80"),
+        ("", ""),
+    ],
+)
+def test_an_origin_is_as_a_browser_sends_it(setenv, value, origin):
+    setenv(value)
+
+    assert url("NAME") == origin
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["localhost:8080", "ftp://host", "http://", "http://host/path", "http://user@host", "http://a; b", "*", "null"],
+)
+def test_what_is_no_origin_stops_the_start(setenv, value):
+    setenv(value)
+
+    with pytest.raises(ConfigurationError, match=r"^NAME must be http://HOST\[:PORT\]"):
+        url("NAME")

@@ -3,14 +3,16 @@
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 from waitress import channel, parser, server, task, wasyncore
 
+from common import http_channel
 from common.connection_share import ConnectionCounts, ConnectionShare
-from common.http_server import PIPELINED_REQUESTS, Channel, HttpServer
+from common.http_channel import PIPELINED_REQUESTS, Channel
+from common.http_server import THREADS, HttpServer
 from tests.eventually import eventually
 
 
@@ -24,10 +26,10 @@ def listener() -> Iterator[socket.socket]:
 @pytest.mark.parametrize(
     ("owner", "names"),
     [
-        (server.TcpWSGIServer, ["channel_class", "pull_trigger", "handle_accept", "readable"]),
+        (server.TcpWSGIServer, ["channel_class", "pull_trigger", "add_task", "handle_accept", "readable"]),
         (channel.HTTPChannel, ["parser_class", "error_task_class", "received", "service", "will_close", "request"]),
         (channel.HTTPChannel, ["total_outbufs_len", "close_when_flushed", "_flush_exception", "_flush_some"]),
-        (channel.HTTPChannel, ["add_channel", "del_channel", "writable", "handle_read"]),
+        (channel.HTTPChannel, ["add_channel", "del_channel", "writable", "handle_read", "connected"]),
         (parser.HTTPRequestParser, ["parse_header", "chunked"]),
         (parser, ["ParsingError"]),
         (task.ErrorTask, ["execute"]),
@@ -89,12 +91,73 @@ def test_a_server_is_busy_until_the_response_is_sent_and_refuses_connections_onc
     assert response.startswith(b"HTTP/1.1 200 OK")
 
 
+def test_a_server_that_stops_answers_all_that_was_sent_and_then_closes_an_open_connection(
+    listener: socket.socket,
+) -> None:
+    with serving(listener, answering(b"ok")) as http_server, connected(listener) as client:
+        client.sendall(b"GET /first HTTP/1.1\r\n\r\n")
+        first = client.recv(65536)
+        address = listener.getsockname()
+        http_server.stop_accepting()
+        eventually(lambda: is_refused(address))
+
+        client.sendall(b"GET /second HTTP/1.1\r\n\r\nGET /third HTTP/1.1\r\n\r\n")
+        second, third = read_all(client).split(b"HTTP/1.1 200 OK")[1:]
+
+    assert b"Connection: close" not in first + second
+    assert b"Path: /third" in third
+    assert b"Connection: close" in third
+
+
 @pytest.mark.timeout(10)  # the main loop checks all connections once a second: what it misses takes so long
 def test_the_main_loop_notices_each_next_request_at_once(listener: socket.socket) -> None:
     with serving(listener, answering(b"ok")), connected(listener) as client:
         for _ in range(100):
             client.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert client.recv(1000).endswith(b"ok")
+
+
+def test_the_thread_that_answered_a_client_reads_its_next_request(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_channel, "NEXT_REQUEST_MS", 10_000)
+    threads: list[int] = []
+
+    with serving(listener, recording(threads)), connected(listener) as client:
+        for _ in range(100):
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert client.recv(1000).endswith(b"ok")
+
+    assert len(set(threads)) == 1
+
+
+@pytest.mark.timeout(8)
+def test_a_thread_waits_for_no_next_request_while_another_connection_waits_for_a_thread(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_channel, "NEXT_REQUEST_MS", 10_000)
+    proceed = threading.Event()
+
+    with serving(listener, answering(b"ok", proceed)) as http_server, ExitStack() as stack:
+        clients = [stack.enter_context(connected(listener)) for _ in range(THREADS + 1)]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        eventually(http_server.has_queued_requests)
+        proceed.set()
+
+        assert all(client.recv(1000).endswith(b"ok") for client in clients)
+
+
+def test_a_connection_that_its_client_closes_is_closed_while_a_thread_waits_for_its_next_request(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_channel, "NEXT_REQUEST_MS", 10_000)
+
+    with serving(listener, answering(b"ok")) as http_server:
+        with connected(listener) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert client.recv(1000).endswith(b"ok")
+        eventually(lambda: not http_server.channels())
 
 
 def test_requests_that_arrive_before_the_response_are_answered_in_order(listener: socket.socket) -> None:
@@ -168,6 +231,17 @@ def answering(body: bytes, proceed: threading.Event | None = None) -> Callable[.
             assert proceed.wait(10)
         start_response("200 OK", [("Content-Length", str(len(body))), ("Path", environ["PATH_INFO"])])
         return [body]
+
+    return app
+
+
+def recording(threads: list[int]) -> Callable[..., Iterable[bytes]]:
+    """An app that adds the thread of each request to the list."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        threads.append(threading.get_ident())
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
 
     return app
 

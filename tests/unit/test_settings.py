@@ -15,7 +15,14 @@ FROM_ENVIRONMENT: list[Callable[[], wallet.settings.Settings | balances.settings
     balances.settings.from_environment,
 ]
 VARIABLES = ["HOST", "PORT", "HTTP_PROCESSES", "WALLET_TOKEN", "BALANCES_TOKEN", "MYSQL_SSL_CA", "KAFKA_GROUP_ID"]
-VARIABLES += ["KAFKA_INSTANCE_ID", "KAFKA_PARTITIONS", "KAFKA_REPLICATION", "KAFKA_SECURITY_PROTOCOL"]
+VARIABLES += [
+    "WALLET_URL",
+    "BALANCES_URL",
+    "KAFKA_INSTANCE_ID",
+    "KAFKA_PARTITIONS",
+    "KAFKA_REPLICATION",
+    "KAFKA_SECURITY_PROTOCOL",
+]
 
 both_services = pytest.mark.parametrize("from_environment", FROM_ENVIRONMENT, ids=["wallet", "balances"])
 
@@ -36,6 +43,7 @@ def test_two_variables_are_enough() -> None:
     assert (wallet_settings.kafka_partitions, wallet_settings.kafka_replication) == (1, 1)
     assert wallet_settings.kafka_options["bootstrap_servers"] == ["one:9092", "two:9092"]
     assert balances_settings.port == 3003
+    assert (wallet_settings.wallet_url, balances_settings.balances_url) == ("", "")
     assert (balances_settings.kafka_group.name, balances_settings.kafka_group.instance) == (
         "balances",
         socket.gethostname(),

@@ -4,7 +4,7 @@ import {locale, translate} from "./texts.js";
 
 const SHORT_ID = 4;
 
-const collator = new Intl.Collator(locale);
+export const collator = new Intl.Collator(locale);
 export const byName = (one, other) => collator.compare(one.name, other.name) || (one.id < other.id ? -1 : 1);
 export const shown = amount => formatMoney(amount, locale);
 

@@ -1,13 +1,14 @@
 // The form of Wallet: who may send to whom, the amount, and the outcome of the transfer.
-import {formatMoney, parseMoney} from "./money.js";
+import {follow} from "./journey.js";
+import {parseMoney} from "./money.js";
 import {Problem, Unreachable, ask, body, read} from "./service.js";
 import {setText} from "./state.js";
-import {locale, translate} from "./texts.js";
+import {translate} from "./texts.js";
 import {byName, distinctNames, outcome, shown} from "./transfer-texts.js";
 
 const TRANSFER_MS = 60_000; // a transfer may wait for locks
 const $ = id => document.getElementById(id);
-const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), part => part.toString(36)).join("-");
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), part => part.toString(36)).join("-");
 
 export class TransferForm {
   #accounts;
@@ -41,6 +42,10 @@ export class TransferForm {
     const others = all.filter(account => account !== sender);
     this.#choose("to", others, others.find(account => account.client !== sender?.client));
     $("send").disabled = !sender || !others.length;
+  }
+
+  name(id) {
+    return this.#names.get(id) ?? id;
   }
 
   #choose(side, offered, preferred = offered[0]) {
@@ -85,6 +90,7 @@ export class TransferForm {
   }
 
   async #send(transfer) {
+    $("steps").hidden = true;
     try {
       const response = await ask("/transactions", {
         method: "POST", body: JSON.stringify(transfer), headers: {"Idempotency-Key": this.#key}, timeout: TRANSFER_MS,
@@ -94,6 +100,8 @@ export class TransferForm {
       setText($("outcome"), outcome(response, answer, transfer, this.#names), response.ok);
       this.#showResponse(response, answer);
       if (!response.ok) return;
+      const sequence = response.headers.get("Sequence");
+      if (sequence) follow(sequence, response.afterMs).catch(reportError);
       for (const id of [transfer.account_id_from, transfer.account_id_to])
         this.#changed(await read(`/accounts/${encodeURIComponent(id)}`));
     } catch (error) {

@@ -1,8 +1,12 @@
-// The page of Wallet: the state of the service, its accounts, and the form of transfer.js.
+// The page of Wallet: the state of the service, its accounts, and the parts that change or show one of them.
+import {Chart} from "./chart.js";
+import {EventFeed, showLink} from "./events.js";
+import {History} from "./history.js";
 import {List, Table, plain} from "./list.js";
+import {OpenAccountForm} from "./open-account.js";
 import {poll} from "./service.js";
-import {listStep, setText, stateStep} from "./state.js";
-import {addTexts, fillTexts, locale, translate, word} from "./texts.js";
+import {readStep, setText, stateStep} from "./state.js";
+import {addTexts, fillTexts, translate, word} from "./texts.js";
 import {byName, shown} from "./transfer-texts.js";
 import {TransferForm} from "./transfer.js";
 import {texts} from "./wallet-texts.js";
@@ -16,8 +20,18 @@ const table = new Table(accounts, {
   cells: account => [[account.name, account.id], shown(account.balance)],
   empty: "no_accounts",
   nothingFound: "no_account_found",
+  open: id => history.open(id),
 });
-const form = new TransferForm(accounts.items, account => { accounts.put(item(account)); show(); });
+const form = new TransferForm(accounts.items, put);
+const history = new History(accounts.items, id => form.name(id));
+const opening = new OpenAccountForm(accounts.items, put);
+const feed = new EventFeed();
+const [rate, outbox] = ["rate", "outbox"].map(id => new Chart(document.getElementById(id)));
+
+function put(account) {
+  accounts.put(item(account));
+  show();
+}
 
 function item({id, client_name: name, client_id: client, balance}) {
   return {id, name, client, balance, version: balance, search: plain(`${name}\n${id}`)};
@@ -26,6 +40,13 @@ function item({id, client_name: name, client_id: client, balance}) {
 function show() {
   table.show();
   form.offer();
+  opening.offer();
+  history.update();
+}
+
+function showEvents() {
+  rate.add(feed.rate);
+  showLink(document.getElementById("other"), feed.links.balances);
 }
 
 function showFacts({mysql, kafka, relay, outbox_rows: rows, announce_required: announce}) {
@@ -33,7 +54,7 @@ function showFacts({mysql, kafka, relay, outbox_rows: rows, announce_required: a
   set("mysql", word(mysql), mysql !== "down");
   set("kafka", word(kafka), kafka !== "down");
   set("relay", word(relay), ["leader", "standby", "starting"].includes(relay));
-  set("outbox", rows?.toLocaleString(locale) ?? translate("unknown"));
+  outbox.add(rows);
   set("announcement", announce === undefined ? translate("unknown") : translate(announce ? "required" : "not_required"), !announce);
 }
 
@@ -44,4 +65,8 @@ function warning(facts) {
   return facts.failing ? translate("failing", {reason: facts.failing}) : "";
 }
 
-poll(stateStep(showFacts, warning), listStep(() => accounts.readNext().then(show), warning));
+poll(
+  stateStep(showFacts, warning),
+  readStep("accounts", () => accounts.readNext().then(show), warning),
+  readStep("events", () => feed.readNext().then(showEvents), warning),
+);

@@ -1,0 +1,181 @@
+"""A connection of the HTTP server: parses its requests, and sends its responses from the thread that computed them.
+
+With `common.http_server`, all that touches private parts of waitress.
+"""
+
+import logging
+import select
+import threading
+import time
+from typing import Any, cast
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.task import ErrorTask
+
+from common.json_text import problem
+
+PIPELINED_REQUESTS = 4  # accepted before the first is answered
+SEND_BYTES = 16 * 1024  # a response up to this size is sent with one system call, headers and body
+NEXT_REQUEST_MS = 2  # that a thread waits for the next request of the client that it just answered
+
+log = logging.getLogger("http")
+
+_thread = threading.local()
+
+
+def served_channel() -> "Channel | None":
+    """The connection that the present thread serves."""
+    return cast("Channel | None", getattr(_thread, "channel", None))
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # waitress would close the connection without a response
+            raise ParsingError("the request line or the Content-Length is invalid") from error
+        # Two lengths of one body: a proxy may use the other one, and then see another request begin elsewhere.
+        # waitress 3.0.2 accepts both: https://github.com/Pylons/waitress/issues/464
+        if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:
+            raise ParsingError("Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0")
+
+
+class _ProblemTask(ErrorTask):  # type: ignore[misc]
+    """The response to what waitress refuses by itself: headers, lengths, sizes."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        error.to_response = lambda ident: (
+            f"{error.code} {error.reason}",
+            [("Content-Type", "application/problem+json")],
+            problem(error.code, str(error.body)),
+        )
+        log.info("request refused", extra={"status": error.code, "reason": str(error.body)[:200]})
+        super().execute()
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection that records since when the service has waited for its client.
+
+    waitress wakes its main loop after each response: to send it, and to wait for the next request. Threads that pass
+    the interpreter to each other cost more than the rest of a short request. So the thread that computed a response
+    sends it. While no other connection waits for a thread, that thread then reads the client's next request, if it
+    arrives soon. The main loop is woken only when the client does not read its response, or when its next request
+    comes later.
+    """
+
+    parser_class = _Parser
+    error_task_class = _ProblemTask
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.waiting_since = time.monotonic()
+        self.will_close = False
+        self._polled = False  # whether the main loop waits for data of this connection
+        self._has_early_data = (
+            False  # whether some arrived while a thread serves it: the main loop leaves it to that one
+        )
+        self._in_service = False  # from the first request that a thread answers to the end of its wait for a next one
+        super().__init__(*arguments, **options)
+
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002
+        super().add_channel(map)
+        self.server.http_server.loop.check(self._fileno)
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002
+        self.server.http_server.loop.forget(self._fileno)
+        super().del_channel(map)
+
+    def readable(self) -> bool:
+        self._polled = False  # first: `service` must wake the main loop if the state changes while this checks it
+        if (self.requests or self._in_service) and not self._has_early_data:
+            polled = not (self.will_close or self.close_when_flushed)
+        else:
+            polled = not self._in_service and bool(super().readable())
+        self._polled = polled
+        return polled
+
+    def writable(self) -> bool:
+        pending = self.total_outbufs_len
+        return bool(
+            self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not self._in_service)
+        )
+
+    def handle_read(self) -> None:
+        self._has_early_data = bool(self.requests) or self._in_service
+        if not self._has_early_data:
+            super().handle_read()
+
+    def received(self, data: bytes) -> bool:
+        if self.request is None:
+            self.waiting_since = time.monotonic()
+        accepted: bool = super().received(data)
+        # waitress processes all requests that one read brings, and keeps every response until the client reads it:
+        # few clients could occupy every thread. The requests beyond the limit get no response.
+        with self.requests_lock:
+            if len(self.requests) > PIPELINED_REQUESTS:
+                del self.requests[PIPELINED_REQUESTS:]
+                self.requests[-1].headers["CONNECTION"] = "close"
+        return accepted
+
+    def service(self) -> None:
+        self._in_service, _thread.channel = True, self
+        try:
+            self._answer()
+            while not self.server.http_server.has_queued_requests() and (self.requests or self._receive_soon()):
+                self._answer()
+            has_next = bool(self.requests)  # afterwards the main loop may read one, and queue the connection itself
+        finally:
+            self._in_service, _thread.channel = False, None
+        if has_next:
+            self.server.add_task(self)
+        elif self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
+            self.server.http_server.check(self._fileno)
+
+    def _answer(self) -> None:
+        """Answer the first request."""
+        if self.server.http_server.is_stopping:  # the client is to send its next request on another connection
+            self.requests[-1].headers["CONNECTION"] = "close"
+        super().service()
+        self.waiting_since = time.monotonic()
+        self._flush_exception(self._flush_some, do_close=False)
+
+    def _receive_soon(self) -> bool:
+        """Read what the client sends within NEXT_REQUEST_MS; whether it is a complete request."""
+        if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self.connected:
+            return False
+        try:
+            poll = select.poll()
+            poll.register(self.socket, select.POLLIN)
+            if not poll.poll(NEXT_REQUEST_MS):
+                return False
+            data = self.socket.recv(self.adj.recv_bytes)
+        except (OSError, ValueError):  # the connection is lost, or the main loop has closed it
+            data = b""
+        if data:
+            self.last_activity = time.time()
+            self.received(data)
+        else:
+            self.will_close = True  # the main loop closes it
+        return bool(self.requests)
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        with self.outbuf_lock:  # waitress does without where only the main loop sends
+            return bool(super()._flush_some(do_close))
+
+    def pending_output_bytes(self) -> int:
+        """Bytes of responses that the client has not read."""
+        return int(self.total_outbufs_len)
+
+    def is_processing(self) -> bool:
+        """Whether the client waits for the service."""
+        pending = self.total_outbufs_len  # of a response that is still computed it is not what the client leaves unread
+        return bool(self.requests) and (not pending or (self._in_service and pending < SEND_BYTES))
+
+    def is_receiving(self) -> bool:
+        """Whether a part of a request has arrived."""
+        return self.request is not None
+
+    def close_soon(self) -> None:
+        """Have the main loop close the connection at its next turn."""
+        self.will_close = True

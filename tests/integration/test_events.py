@@ -1,0 +1,326 @@
+"""GET /events and GET /dead-letters of a running Balances: a duplicate, a backlog, an unreadable record."""
+
+import base64
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+import requests
+from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+
+from tests.eventually import eventually
+from tests.integration.service import NOWHERE, ROOT, Service
+from tests.integration.tables import execute, rows
+
+WALLET, BALANCES = "http://wallet.example:8080", "http://balances.example"
+TOKEN = "secret"
+
+
+@pytest.fixture
+def balances(balances_database, balances_url, kafka, topic, tmp_path):
+    """Balances in two processes, on a topic of its own."""
+    options = {
+        "DATABASE_URL": balances_url,
+        "KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka["bootstrap_servers"]),
+        "KAFKA_GROUP_ID": f"test-{uuid4()}",
+        "KAFKA_INSTANCE_ID": str(uuid4()),
+        "HTTP_PROCESSES": "2",
+        "WALLET_URL": WALLET,
+        "BALANCES_URL": BALANCES,
+    }
+    program = f"from balances.__main__ import main; main(topics=[{topic!r}])"
+    with Service(["-c", program], tmp_path / "log", **options) as service:
+        eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).status_code == 200, seconds=30)
+        yield service
+
+
+def events(service):
+    return requests.get(f"{service.url}/events", timeout=5).json()["events"]
+
+
+def find(service, offset):
+    """The record of that offset in the list."""
+    return next((each for each in events(service) if each["offset"] == offset), None)
+
+
+def announce(send, topic, sequence, event_id):
+    value = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"ana","balance":100}}'
+    headers = {"sequence": str(sequence), "event_id": event_id, "request_id": "r-1"}
+    return send(topic, value, key=b"ana", headers=[(name, text.encode()) for name, text in headers.items()])
+
+
+def test_a_record_is_applied_and_its_duplicate_is_stale(balances, topic, send):
+    for _ in range(2):
+        announce(send, topic, 7, "e-1")
+
+    second = eventually(lambda: find(balances, 1))
+
+    first = find(balances, 0)
+    assert (first["outcome"], second["outcome"]) == ("applied", "stale")
+    assert 0 < first.pop("applied_after_ms") < 60_000
+    assert first == {
+        "topic": topic,
+        "partition": 0,
+        "offset": 0,
+        "key": "ana",
+        "sequence": 7,
+        "name": "BalanceAnnounced",
+        "accounts": ["ana"],
+        "event_id": "e-1",
+        "outcome": "applied",
+        "reason": None,
+        "dead_letter": None,
+        "request_id": "r-1",
+    }
+
+
+def test_of_a_backlog_the_last_records_have_the_outcome_of_one_by_one(balances, topic, kafka):
+    with closing(KafkaProducer(**kafka, linger_ms=50)) as producer:
+        for sequence in [*range(1, 1000), 500, 1000, 999]:
+            announce(producer.send, topic, sequence, f"e-{sequence}")
+        producer.flush(timeout=20)
+
+    eventually(lambda: find(balances, 1001), seconds=30)
+
+    assert [(each["sequence"], each["outcome"]) for each in events(balances)[:4]] == [
+        (999, "stale"),
+        (1000, "applied"),
+        (500, "stale"),
+        (999, "applied"),
+    ]
+    assert [each["offset"] for each in events(balances)] == list(range(1001, 901, -1))
+
+
+def test_an_unreadable_record_is_parked_and_can_be_read(balances, topic, send):
+    value = b"\xff garbage"
+    sent = send(
+        "balances", value, key="ação".encode(), headers=[("request_id", b"r-9"), ("raw", b"\xfe"), ("no", None)]
+    )
+
+    parked = eventually(lambda: find(balances, topic="balances", offset=sent.offset, partition=sent.partition))
+    dead_letter = requests.get(balances.url + parked["dead_letter"], timeout=5)
+    listed = requests.get(f"{balances.url}/dead-letters", timeout=5).json()
+
+    assert (parked["outcome"], parked["name"], parked["accounts"]) == ("parked", None, [])
+    assert parked["request_id"] == "r-9"
+    assert "not an event of a known kind" in parked["reason"]
+    body = dead_letter.json()
+    assert dead_letter.headers["Cache-Control"] == "no-store"
+    assert (body["state"], body["offset"], body["reason"]) == ("parked", sent.offset, parked["reason"])
+    assert body["key"] == {"encoding": "utf-8", "data": "ação"}
+    assert body["value"] == {"encoding": "base64", "data": base64.b64encode(value).decode()}
+    assert (body["value_bytes"], body["value_sha256"]) == (len(value), hashlib.sha256(value).hexdigest())
+    assert {each["name"]: each["value"] for each in body["headers"]} == {
+        "request_id": {"encoding": "utf-8", "data": "r-9"},
+        "raw": {"encoding": "base64", "data": "/g=="},
+        "no": None,
+    }
+    summary = next(each for each in listed["dead_letters"] if each["id"] == body["id"])
+    assert summary == {name: body[name] for name in summary}
+    assert listed["next"] is None
+
+
+def test_both_processes_answer_with_the_same_events(balances, topic, send):
+    announce(send, topic, 7, "e-1")
+    eventually(lambda: find(balances, 0))
+
+    eventually(lambda: len(processes_that_answer(balances)) == 2)
+
+    assert [[each["event_id"] for each in found] for found in processes_that_answer(balances).values()] == [["e-1"]] * 2
+
+
+def processes_that_answer(service):
+    """{pid: events}: 16 connections at a time are spread over the processes."""
+    sessions = [requests.Session() for _ in range(16)]
+    try:
+        found = {}
+        for session in sessions:
+            response = session.get(f"{service.url}/events", timeout=5)
+            found[pid_of_the_last_request(service, response)] = response.json()["events"]
+        return found
+    finally:
+        for session in sessions:
+            session.close()
+
+
+def pid_of_the_last_request(service, response):
+    request_id = response.headers["X-Request-Id"]
+    (line,) = eventually(lambda: [each for each in service.lines("request") if each.get("request_id") == request_id])
+    return line["pid"]
+
+
+def test_the_events_have_the_links_of_the_pages_and_wallets_page_may_read_them(balances):
+    def ask(origin):
+        return requests.get(f"{balances.url}/events", headers={"Origin": origin}, timeout=5)
+
+    assert ask(WALLET).json()["links"] == {"wallet": WALLET, "balances": BALANCES}
+    assert ask(WALLET).headers["Access-Control-Allow-Origin"] == WALLET
+    assert "Access-Control-Allow-Origin" not in ask(f"{WALLET}0").headers
+
+
+def test_with_a_token_events_and_dead_letters_require_it(wallet_url, balances_url, tmp_path):
+    for name, url, paths in [
+        ("wallet", wallet_url, ["/events"]),
+        ("balances", balances_url, ["/events", "/dead-letters", "/dead-letters/1"]),
+    ]:
+        environment = {"DATABASE_URL": url, "KAFKA_BOOTSTRAP_SERVERS": NOWHERE, f"{name.upper()}_TOKEN": TOKEN}
+        with Service(["-m", name], tmp_path / f"{name}.log", **environment) as service:
+            authorization = {"Authorization": f"Bearer {TOKEN}"}
+            assert [requests.get(service.url + path, timeout=5).status_code for path in paths] == [401] * len(paths)
+            assert requests.get(f"{service.url}/events", headers=authorization, timeout=5).json()["events"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/dead-letters/x", 400),
+        ("/dead-letters/-1", 400),
+        ("/dead-letters/99999999999999999999", 400),
+        ("/dead-letters/9223372036854775807", 404),
+        ("/dead-letters?after=x", 400),
+        ("/dead-letters?limit=0", 400),
+    ],
+)
+def test_a_dead_letter_that_cannot_be_is_refused(balances_url, balances_database, path, status, client_of):
+    assert client_of(balances_url)(path).status_code == status
+
+
+@pytest.fixture(scope="module")
+def client_of(tmp_path_factory):
+    """Asks a Balances without Kafka, which is started once."""
+    started = {}
+
+    def client(url):
+        if url not in started:
+            log = tmp_path_factory.mktemp("events") / "log"
+            service = Service(["-m", "balances"], log, DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE)
+            started[url] = service.__enter__()
+        return lambda path: requests.get(started[url].url + path, timeout=5)
+
+    yield client
+    for service in started.values():
+        service.__exit__()
+
+
+def test_dead_letters_are_read_page_by_page_without_their_content(balances_url, balances_database, client_of):
+    for number in range(3):
+        execute(
+            balances_database,
+            "INSERT INTO dead_letters"
+            " (topic_id, topic, partition_id, record_offset, record_value, record_headers, error)"
+            " VALUES ('', 'balances', 0, %s, 'four', '[]', 'reason')",
+            number,
+        )
+    execute(balances_database, "UPDATE dead_letters SET state = 'discarded' WHERE record_offset = 1")
+    ask = client_of(balances_url)
+
+    first = ask("/dead-letters?limit=1").json()
+    second = ask(f"/dead-letters?limit=1&after={first['next']}").json()
+    last = ask(f"/dead-letters?limit=1&after={second['next']}").json()
+
+    (summary,) = first["dead_letters"]
+    assert "value" not in summary
+    assert (summary["value_bytes"], summary["complete"]) == (4, True)
+    assert [each["offset"] for each in first["dead_letters"] + second["dead_letters"]] == [0, 2]
+    assert last == {"dead_letters": [], "next": None}
+    ((discarded,),) = rows(balances_database, "SELECT id FROM dead_letters WHERE record_offset = 1")
+    body = ask(f"/dead-letters/{discarded}").json()
+    assert (body["state"], body["decided_at"], body["value"]) == (
+        "discarded",
+        None,
+        {"encoding": "utf-8", "data": "four"},
+    )
+
+
+# ---- the command
+
+
+def command(kafka, *arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "balances.ops", "events", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka["bootstrap_servers"])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background of a shell, SIGINT is ignored, and would be here too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
+
+
+def printed(kafka, *arguments):
+    process = command(kafka, *arguments)
+    output, errors = process.communicate(timeout=50)
+    return process.returncode, output.splitlines(), errors.splitlines()
+
+
+def test_the_command_prints_the_last_records_of_each_partition(kafka, make_topic, send):
+    topic = make_topic(2)
+    for partition in (0, 1):
+        for number in range(3):
+            send(topic, b"%d" % number, partition=partition, headers=[("n", b"%d" % number)])
+
+    code, lines, errors = printed(kafka, "--topic", topic, "--limit", "2")
+
+    assert (code, errors) == (0, [])
+    assert sorted(lines) == [f"{topic}[{p}]@{n} key=null n={n} {n}" for p in (0, 1) for n in (1, 2)]
+
+
+def test_the_command_shows_control_characters_and_bytes_without_executing_them(kafka, topic, send):
+    send(topic, b"\x1b[2J\xff\n", key="ação".encode(), headers=[("a\nb", b"\x00"), ("none", None)])
+
+    _, (line,), _ = printed(kafka, "--topic", topic)
+    _, (encoded,), _ = printed(kafka, "--topic", topic, "--json")
+
+    assert line == rf"{topic}[0]@0 key=ação a\nb=\x00 none=null \x1b[2J\xff\n"
+    body = json.loads(encoded)
+    assert (body["topic"], body["partition"], body["offset"]) == (topic, 0, 0)
+    assert body["key"] == {"encoding": "utf-8", "data": "ação"}
+    assert body["value"] == {"encoding": "base64", "data": base64.b64encode(b"\x1b[2J\xff\n").decode()}
+    assert body["headers"][1] == {"name": "none", "value": None}
+
+
+def test_the_command_follows_without_a_group_until_ctrl_c(kafka, topic, send):
+    with closing(KafkaAdminClient(**kafka)) as admin:
+        groups = {each["group_id"] for each in admin.list_groups()}
+        with command(kafka, "--follow", "--topic", topic, "--limit", "0") as process:
+            watchdog = threading.Timer(40, process.kill)
+            watchdog.start()
+            number = 0
+            found = []
+            reader = threading.Thread(target=lambda: found.append(process.stdout.readline()), daemon=True)
+            reader.start()
+            while not found:  # a record that was sent before the command began to follow is not printed
+                send(topic, b"%d" % number)
+                number += 1
+                reader.join(timeout=0.2)
+            assert {each["group_id"] for each in admin.list_groups()} <= groups
+            process.send_signal(signal.SIGINT)
+            errors = process.stderr.read()
+            assert (process.wait(timeout=20), errors) == (0, "")
+            watchdog.cancel()
+    assert found[0].startswith(f"{topic}[0]@")
+
+
+def test_the_command_reports_a_topic_that_does_not_exist(kafka):
+    code, lines, errors = printed(kafka, "--topic", "no-such-topic")
+
+    assert (code, lines) == (1, [])
+    assert errors == ["topic no-such-topic does not exist or may not be read; see --topic"]
+
+
+def test_the_command_reports_an_unavailable_broker_in_one_line():
+    code, lines, errors = printed({"bootstrap_servers": [NOWHERE]})
+
+    assert (code, lines) == (1, [])
+    (line,) = [each for each in errors if not each.startswith("{")]
+    assert line.startswith(f"Kafka at {NOWHERE} is unavailable: ")
