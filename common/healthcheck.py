@@ -1,6 +1,6 @@
 """The health check of a container: `python -m common.healthcheck` ends with 0 when its service is ready.
 
-Needs HOST and PORT, as the service does. It imports little, for it runs every three seconds.
+HOST and PORT are those of the service. The module imports little, because it runs every three seconds.
 """
 
 import os
@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 4
 def main() -> None:
     url = own_url(os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])) + "/ready"
     try:
-        # Straight to the service: a proxy named in the environment is for the world outside.
+        # Without the proxy that the environment may name: it reaches other networks, not this service.
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT_SECONDS).close()
     except urllib.error.HTTPError as error:
         raise SystemExit(error.read().decode("utf-8", "replace")) from error

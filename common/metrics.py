@@ -55,8 +55,8 @@ def metrics_middleware(
     @app.get("/metrics")
     def metrics() -> HTTPResponse:
         families = [*_of_all_processes(registry).collect(), *collect()]
-        page = generate_latest(SimpleNamespace(collect=lambda: families))
-        return HTTPResponse(page, 200, {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        text = generate_latest(SimpleNamespace(collect=lambda: families))
+        return HTTPResponse(text, 200, {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         started = time.perf_counter()
