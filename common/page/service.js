@@ -76,7 +76,8 @@ export async function poll(...steps) {
   }
 }
 
-function visible() {
+// Waits until the page is no longer hidden.
+export function visible() {
   if (!document.hidden) return undefined;
   return new Promise(done => document.addEventListener("visibilitychange", done, {once: true})).then(visible);
 }

@@ -1,6 +1,6 @@
 // The steps of a transfer: committed in MySQL, published to Kafka, applied by Balances.
 import {place} from "./events.js";
-import {Problem, explain, read, readOther, sleep} from "./service.js";
+import {Problem, explain, read, readOther, sleep, visible} from "./service.js";
 import {setText} from "./state.js";
 import {locale, translate} from "./texts.js";
 
@@ -20,6 +20,7 @@ export async function follow(sequence, responseMs) {
   show(1, translate("step_sending"), "waiting");
   show(2, translate("step_applying"), "waiting");
   while (!transfer.applied && number === current && performance.now() < end) {
+    await visible();
     await check(transfer);
     if (number !== current) return;
     showTransfer(transfer);
