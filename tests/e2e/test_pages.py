@@ -13,6 +13,7 @@ WALLET_URL, BALANCES_URL = os.environ.get("WALLET_URL"), os.environ.get("BALANCE
 FIRST, SECOND = (f"a0000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not WALLET_URL or not BALANCES_URL, reason="WALLET_URL and BALANCES_URL are not set"),
     pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium"),
 ]

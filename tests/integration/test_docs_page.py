@@ -9,6 +9,7 @@ from tests.eventually import eventually
 from tests.integration.paged_service import PagedService, account, balance
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium"),
     pytest.mark.timeout(180),
 ]

@@ -18,6 +18,8 @@ from tests.integration import tables
 from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.tables import rows, value
 
+pytestmark = pytest.mark.slow
+
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 
 

@@ -14,6 +14,8 @@ from common.status import Status
 from tests.integration.tables import execute, value
 from wallet.api import create_app
 
+pytestmark = pytest.mark.slow
+
 ACCOUNTS = ("ana", "bob", "ana ", "Ana", "bøb", "")
 TABLES = {"/clients": "clients", "/accounts": "accounts", "/transactions": "transactions"}
 

@@ -14,6 +14,8 @@ from tests.integration.service import run_command
 from tests.integration.tables import rows, value
 from tests.stand_ins import record
 
+pytestmark = pytest.mark.slow
+
 MEBIBYTE = 1024 * 1024
 LARGE = b"\xff" * 700_000
 

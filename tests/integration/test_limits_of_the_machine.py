@@ -14,6 +14,8 @@ from common.connections import CONNECTIONS, OTHER_FILES
 from common.listening import listen, own_url
 from tests.integration.service import NOWHERE, ROOT, Service
 
+pytestmark = pytest.mark.slow
+
 FEW_FILES = 256  # what macOS gives
 FILLS_ITS_OUTPUT = """
 import os

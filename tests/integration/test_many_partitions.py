@@ -17,7 +17,7 @@ PARTITIONS = 2_000
 WITH_RECORDS = [0, 7, 1_234, PARTITIONS - 1]
 CREATION_SECONDS, START_SECONDS = 240, 120
 
-pytestmark = pytest.mark.timeout(CREATION_SECONDS + 2 * START_SECONDS)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(CREATION_SECONDS + 2 * START_SECONDS)]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.integration.tables import execute, rows
 VERSIONS = os.environ.get("OLD_KAFKA", "2.7.0").split(",")
 HAS_TOPIC_IDS = ("2.8", "3.")
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(params=VERSIONS)

@@ -10,6 +10,8 @@ import requests
 
 from tests.integration.service import NOWHERE, ROOT, Service, run_command
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 

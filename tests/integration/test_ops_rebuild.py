@@ -19,6 +19,8 @@ from tests.integration.service import ROOT, run_command
 from tests.integration.tables import execute, rows, value
 from wallet.announce import OUTBOX_ROWS, announce_accounts
 
+pytestmark = pytest.mark.slow
+
 UNUSED_URL = "http://127.0.0.1:1"
 
 

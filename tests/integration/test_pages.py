@@ -23,7 +23,10 @@ from tests.integration.paged_service import (
     transaction,
 )
 
-pytestmark = pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium"),
+]
 
 BOTH = pytest.mark.parametrize("name", ["wallet", "balances"])
 STATE_SECONDS = 5  # a page shows within this that something is down

@@ -12,6 +12,8 @@ from common.mysql.session import LOCK_WAIT_SECONDS, SESSION_WAIT_SECONDS, SQL_MO
 from tests.database_server import DatabaseServer, database_server, is_mariadb
 from tests.integration.service import ROOT
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = {
     "autocommit": "0",
     "completion_type": "'CHAIN'",

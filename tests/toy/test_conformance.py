@@ -31,7 +31,7 @@ EVENTS = 60
 TOO_MANY = 5_000_000_000  # more than the column `sold` holds: MySQL refuses the value
 
 
-pytestmark = pytest.mark.timeout(200)  # seconds, on a busy machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]  # seconds, on a busy machine
 
 Apply = Callable[[Cursor, Sequence[stock.Sale]], int]
 

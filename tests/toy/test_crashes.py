@@ -19,7 +19,7 @@ ORDERS_BETWEEN_KILLS = (5, 40)
 
 ORDERS = ("-m", "tests.toy.orders")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
