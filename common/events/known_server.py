@@ -6,7 +6,7 @@ of these transactions; only an announcement of all present values makes both sid
 
 from datetime import datetime
 
-from common.mysql import Cursor
+from common.mysql import IMPOSSIBLE_TIME, Cursor
 
 
 def notice(cursor: Cursor) -> bool:
@@ -28,7 +28,9 @@ def changed(cursor: Cursor) -> bool:
 
 def mark_announced(cursor: Cursor, since: datetime) -> None:
     """Everything was announced by a run that began at `since` (naive UTC, the database's clock)."""
-    cursor.execute("UPDATE known_server SET changed_at = NULL WHERE changed_at <= %s", (since,))
+    cursor.execute(
+        f"UPDATE known_server SET changed_at = NULL WHERE changed_at <= %s OR changed_at > {IMPOSSIBLE_TIME}", (since,)
+    )
 
 
 def identity(cursor: Cursor) -> str:

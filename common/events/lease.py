@@ -2,13 +2,14 @@
 
 Compare-and-set on one row holds on every engine: one server, a promoted replica, a cluster of several primaries. (A
 lock that a server keeps in memory, as GET_LOCK, is unknown to the other nodes of a cluster.) A process that hangs
-loses the lease when it expires. Two processes may believe for a moment that they hold it: what they do must bear that.
+loses the lease when it expires. A lease that lasts impossibly long was given by a wrong clock, and counts as expired.
+Two processes may believe for a moment that they hold it: what they do must bear that.
 """
 
 import time
 from uuid import uuid4
 
-from common.mysql import PROBE_SECONDS, Connection
+from common.mysql import IMPOSSIBLE_TIME, PROBE_SECONDS, Connection
 
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
@@ -49,7 +50,8 @@ class Lease:
         with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
             if cursor.execute(
                 "UPDATE leases SET holder = %s, expires_at = UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
-                " WHERE name = %s AND (holder = %s OR expires_at <= UTC_TIMESTAMP(6))",
+                " WHERE name = %s AND (holder = %s OR expires_at <= UTC_TIMESTAMP(6)"
+                f" OR expires_at > {IMPOSSIBLE_TIME})",
                 (*ours, self._holder),
             ):
                 return True

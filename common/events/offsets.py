@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from common.mysql import Cursor
+from common.mysql import IMPOSSIBLE_TIME, Cursor
 
 MOVED_AT_ONCE = 1_000  # partitions in one statement: with the longest names of topics it still fits into 1 MiB
 NAMED = 10  # partitions in a log line
@@ -141,7 +141,11 @@ def announce_required(cursor: Cursor) -> bool:
 
 def mark_reconciled(cursor: Cursor, since: object) -> None:
     """The projection was found consistent after `since` (naive UTC): what was lost before is made up for."""
-    cursor.execute("UPDATE consumer_offsets SET history_gone_at = NULL WHERE history_gone_at <= %s", (since,))
+    cursor.execute(
+        "UPDATE consumer_offsets SET history_gone_at = NULL"
+        f" WHERE history_gone_at <= %s OR history_gone_at > {IMPOSSIBLE_TIME}",
+        (since,),
+    )
 
 
 def named(partitions: Collection[Partition]) -> dict[str, Any]:

@@ -41,6 +41,10 @@ class Row(NamedTuple):
         return self.id if self.sequence is None else self.sequence
 
 
+# Not negative after the database's clock was corrected.
+_WAITING_US = "GREATEST(0, TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)))"
+
+
 class Outbox:
     COUNTED = 10_000
 
@@ -64,7 +68,7 @@ class Outbox:
         """
         self._cursor.execute(
             "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at, traceparent,"
-            " TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6))"
+            f" {_WAITING_US}"
             " FROM outbox ORDER BY id LIMIT %s",
             (limit,),
         )
@@ -84,8 +88,6 @@ class Outbox:
         """Give (rows waiting, counted up to COUNTED, seconds the oldest has waited)."""
         self._cursor.execute(f"SELECT COUNT(*) FROM (SELECT id FROM outbox LIMIT {self.COUNTED}) AS counted")
         ((rows,),) = self._cursor.fetchall()
-        self._cursor.execute(
-            "SELECT TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1000000 FROM outbox ORDER BY id LIMIT 1"
-        )
+        self._cursor.execute(f"SELECT {_WAITING_US} / 1000000 FROM outbox ORDER BY id LIMIT 1")
         oldest = self._cursor.fetchone()
         return rows, round(float(oldest[0]), 3) if oldest else 0.0

@@ -39,6 +39,18 @@ class Progress:
     _partitions: dict[Partition, _Seen] = field(default_factory=dict)
     _target: tuple[float, dict[Partition, int]] | None = None  # ends as of a time, to be reached
 
+    def restore(self, snapshot: Mapping[str, Any], taken_at: float) -> None:
+        """Continue from a snapshot of an earlier consumer: a partition that one failure after another stops is stalled.
+
+        An empty snapshot changes nothing.
+        """
+        self.last_event_at, self.caught_up_at = snapshot.get("last_event_at"), snapshot.get("caught_up_at")
+        self.events.update(snapshot.get("events", {}))
+        for entry in snapshot.get("partitions", []):
+            position, lag, since = entry["position"], entry["lag"], taken_at - entry["lag_seconds"]
+            seen = _Seen(position, position + lag, moved_at=since, behind_since=since if lag else None)
+            self._partitions[Partition(entry["topic"], entry["partition"])] = seen
+
     def observe(
         self,
         ends: Mapping[Partition, int],

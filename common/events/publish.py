@@ -7,6 +7,7 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import (
     ClusterAuthorizationFailedError,
+    InvalidTimestampError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
@@ -31,6 +32,11 @@ class TopicRefused(Unacknowledged):
     def __init__(self, row: Row, reason: str) -> None:
         super().__init__(f"the event of outbox row {row.id}, key {row.key}, {reason}")
         self.topic = row.topic
+
+
+class ClockRefused(TopicRefused):
+    def __init__(self, row: Row) -> None:
+        super().__init__(row, f"is refused by topic {row.topic}: the clocks of this service and of the broker differ")
 
 
 class EventTooLarge(TopicRefused):
@@ -87,6 +93,8 @@ def _named(failure: KafkaError, row: Row) -> Unacknowledged:
         return EventTooLarge(row)
     if isinstance(failure, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
         return NotAuthorized(row)
+    if isinstance(failure, InvalidTimestampError):
+        return ClockRefused(row)
     return Unacknowledged(str(failure) or type(failure).__name__)
 
 

@@ -15,7 +15,7 @@ from kafka.partitioner import DefaultPartitioner
 from common.events import known_server
 from common.events.idempotency import IdempotencyKeys
 from common.events.lease import Lease
-from common.events.publish import BATCH_ROWS, EventTooLarge, TopicRefused, Unacknowledged, relay_batch
+from common.events.publish import BATCH_ROWS, ClockRefused, EventTooLarge, TopicRefused, Unacknowledged, relay_batch
 from common.events.published import PublishedEvents
 from common.kafka import Topics
 from common.kafka_internals import discard_producer
@@ -88,7 +88,9 @@ class Relay:
                 self._run_in_turn(stop, connection, topics)
             except TopicRefused as error:
                 remedy = "allow this user to write to the topic"
-                if isinstance(error, EventTooLarge):
+                if isinstance(error, ClockRefused):
+                    remedy = "correct the clocks"
+                elif isinstance(error, EventTooLarge):
                     remedy = f"raise its max.message.bytes, which is {topics.max_message_bytes(error.topic)}"
                 self._report(relay="leader", kafka="up", reason=f"{error}: {remedy}; the events behind it wait")
                 stop.wait(RETRY_SECONDS)

@@ -43,8 +43,7 @@ class Report:
         """The state to begin with: what an earlier consumer of this process published and is still true."""
         known = self._status.read()
         state = State(positioned=known.get("positioned", False))
-        state.progress.last_event_at = known.get("last_event_at")
-        state.progress.events.update(known.get("events", {}))
+        state.progress.restore(known, time.time() - self._status.age())
         return state
 
     def publish(self, state: State, assignment: Assignment) -> None:

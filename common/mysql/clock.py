@@ -6,6 +6,9 @@ from common.mysql.connection import Cursor
 from common.mysql.database import Database
 
 CLOCK = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)"
+# A stored time later than this was written while the database's clock was ahead, and that clock was corrected since.
+# The hour allows for the nodes of a cluster, whose clocks are not equal, and for an operator who holds a lease by hand.
+IMPOSSIBLE_TIME = "(UTC_TIMESTAMP(6) + INTERVAL 1 HOUR)"
 
 
 def read_clock(cursor: Cursor) -> int:

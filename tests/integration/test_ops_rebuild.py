@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -255,8 +254,8 @@ def test_a_data_loss_is_cleared_if_all_balances_are_consistent(balances_url, bal
 
 
 def test_a_data_loss_while_reconcile_runs_is_not_cleared(balances_url, balances_database, pipeline):
-    later = datetime.now() + timedelta(hours=24)
-    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = %s", later)
+    # After the beginning of `reconcile`, and not so late that only a wrong clock can have written it.
+    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6) + INTERVAL 30 SECOND")
 
     checked = reconcile(pipeline, balances_url, "--json")
 

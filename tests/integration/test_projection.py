@@ -12,7 +12,7 @@ from common.events import offsets
 from common.events.offsets import Change, OffsetMoved, Partition, Start, StoredOffset
 from tests.balances_table import BalancesTable
 from tests.integration.explained import Explained
-from tests.integration.tables import rows, value
+from tests.integration.tables import execute, rows, value
 
 NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 FIRST, SECOND = Partition("balances", 0), Partition("balances", 1)
@@ -190,6 +190,16 @@ def test_a_data_loss_is_reported_until_it_is_reconciled(balances_database):
     with balances_database.transaction() as cursor:
         offsets.mark_reconciled(cursor, before)  # what was found consistent before does not cover it
         assert offsets.announce_required(cursor)
+        cursor.execute("SELECT UTC_TIMESTAMP(6)")
+        offsets.mark_reconciled(cursor, cursor.fetchone()[0])
+        assert not offsets.announce_required(cursor)
+
+
+def test_a_data_loss_noticed_by_a_clock_that_was_ahead_can_be_reconciled(balances_database):
+    store(balances_database, FIRST, 5)
+    execute(balances_database, "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6) + INTERVAL 3 DAY")
+
+    with balances_database.transaction() as cursor:
         cursor.execute("SELECT UTC_TIMESTAMP(6)")
         offsets.mark_reconciled(cursor, cursor.fetchone()[0])
         assert not offsets.announce_required(cursor)

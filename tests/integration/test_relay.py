@@ -242,13 +242,37 @@ def test_a_lease_that_is_not_renewed_passes_to_the_next_relay(kafka, wallet_url,
         running.reports(relay="leader")
 
 
+def test_a_lease_of_a_database_clock_that_was_ahead_keeps_no_relay_on_standby(
+    kafka, wallet_url, wallet_database, topic
+):
+    """The clock was three days ahead while the lease was taken or released, and was corrected since."""
+    execute(wallet_database, "DELETE FROM leases")
+    execute(wallet_database, "INSERT INTO leases VALUES ('relay', 'one', UTC_TIMESTAMP(6) + INTERVAL 3 DAY)")
+
+    with Running(wallet_url, kafka) as running:
+        running.reports(relay="leader")
+        put(wallet_database, topic, "1")
+
+        assert [record.value for record in records_of(kafka, topic, 1)] == [b"1"]
+
+
+def test_an_event_from_a_clock_that_was_ahead_has_waited_no_negative_time(wallet_database, topic):
+    put(wallet_database, topic, "1")
+    execute(wallet_database, "UPDATE outbox SET created_at = UTC_TIMESTAMP(6) + INTERVAL 3 DAY")
+
+    with wallet_database.transaction() as cursor:
+        (row,) = Outbox(cursor).oldest(1)
+        assert Outbox(cursor).depth() == (1, 0)
+    assert row.waiting_us == 0
+
+
 def test_a_leader_whose_lease_was_taken_is_on_standby(kafka, wallet_url, wallet_database):
     with Running(wallet_url, kafka) as running:
         running.reports(relay="leader")
 
         execute(
             wallet_database,
-            "UPDATE leases SET holder = 'another', expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR",
+            "UPDATE leases SET holder = 'another', expires_at = UTC_TIMESTAMP(6) + INTERVAL 30 SECOND",
         )
 
         running.reports(relay="standby")
@@ -402,6 +426,19 @@ def test_another_server_is_noticed_once_and_until_everything_was_announced(walle
         assert not known_server.notice(cursor)
         known_server.mark_announced(cursor, before)  # an announcement that began before the change
         assert known_server.changed(cursor)
+    with wallet_database.transaction() as cursor:
+        cursor.execute("SELECT UTC_TIMESTAMP(6)")
+        known_server.mark_announced(cursor, cursor.fetchone()[0])
+        assert not known_server.changed(cursor)
+
+
+def test_an_announcement_counts_though_the_change_was_noticed_by_a_clock_that_was_ahead(wallet_database):
+    execute(wallet_database, "DELETE FROM known_server")
+    execute(
+        wallet_database,
+        "INSERT INTO known_server (server, changed_at) VALUES ('new', UTC_TIMESTAMP(6) + INTERVAL 3 DAY)",
+    )
+
     with wallet_database.transaction() as cursor:
         cursor.execute("SELECT UTC_TIMESTAMP(6)")
         known_server.mark_announced(cursor, cursor.fetchone()[0])

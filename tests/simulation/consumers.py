@@ -23,7 +23,7 @@ class BalancesProcess:
         self.crash()
 
     def crash(self) -> None:
-        status: Any = SimpleNamespace(read=dict, write=lambda facts: None)
+        status: Any = SimpleNamespace(read=dict, age=lambda: 0.0, write=lambda facts: None)
         client: Any = GroupMember(self._world, self)
         database: Any = self._world.read_model
         projection: Projection[Balance] = Projection(

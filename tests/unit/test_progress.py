@@ -1,6 +1,7 @@
 """The lag of a projection, its age and its stalled partitions, from what Kafka and MySQL held."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -132,3 +133,44 @@ def test_a_snapshot_of_five_thousand_partitions_lists_those_that_need_attention(
     assert (snapshot["lag"], len(snapshot["partitions"])) == (35_002, LISTED)
     assert snapshot["partitions"][-1]["partition"] == 4_999
     assert len(json.dumps(snapshot)) < 64 * 1024
+
+
+def test_a_consumer_that_fails_again_and_again_hides_neither_its_lag_nor_that_a_partition_is_stalled() -> None:
+    snapshot: dict[str, Any] = {}
+    for failure in range(STALLED_SECONDS + 1):
+        now = NOW + failure
+        progress = Progress()
+        progress.restore(json.loads(json.dumps(snapshot)), now - 1)
+        observed(progress, now=now, position=3, end=4)
+        snapshot = progress.snapshot([FIRST], now)
+
+    assert progress.stalled(now) == [FIRST]
+    assert lag_seconds(progress, now) == STALLED_SECONDS
+
+
+def test_a_restored_partition_that_moves_is_not_stalled() -> None:
+    before, after = Progress(), Progress()
+    observed(before, position=3, end=4)
+
+    after.restore(before.snapshot([FIRST], NOW + STALLED_SECONDS), NOW + STALLED_SECONDS)
+    observed(after, now=NOW + STALLED_SECONDS + 1, position=4, end=5)
+
+    assert after.stalled(NOW + STALLED_SECONDS + 2) == []
+
+
+def test_what_a_restored_consumer_knew_is_still_known() -> None:
+    before, after = Progress(), Progress()
+    observed(before, position=3, end=3)
+    applied(before, 4, timestamp=NOW - 1)
+
+    after.restore(before.snapshot([FIRST], NOW), NOW)
+
+    assert (after.last_event_at, after.caught_up_at, after.events) == (NOW - 1, NOW, before.events)
+
+
+def test_a_first_consumer_has_nothing_to_restore() -> None:
+    progress = Progress()
+
+    progress.restore({}, NOW)
+
+    assert progress.snapshot([], NOW) == Progress().snapshot([], NOW)

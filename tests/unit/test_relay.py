@@ -4,11 +4,12 @@ import time
 from datetime import datetime
 
 import pytest
-from kafka.errors import ClusterAuthorizationFailedError, TopicAuthorizationFailedError
+from kafka.errors import ClusterAuthorizationFailedError, InvalidTimestampError, TopicAuthorizationFailedError
 
 from common.events.publish import (
     ACK_SECONDS,
     BATCH_ROWS,
+    ClockRefused,
     EventTooLarge,
     NotAuthorized,
     Unacknowledged,
@@ -86,6 +87,18 @@ def test_a_topic_that_refuses_the_user_is_named_and_the_event_keeps_its_place(re
     connection, producer = OutboxConnection([row(10), row(11), row(12)]), Producer(failures={1: refusal()})
 
     with pytest.raises(NotAuthorized, match=r"outbox row 11, key account 11, is refused: .* write to topic balances"):
+        relay_batch(connection, producer)
+
+    assert ids(connection.rows) == [11, 12]
+
+
+def test_a_broker_whose_clock_is_another_one_is_no_outage_and_the_event_keeps_its_place():
+    connection, producer = (
+        OutboxConnection([row(10), row(11), row(12)]),
+        Producer(failures={1: InvalidTimestampError()}),
+    )
+
+    with pytest.raises(ClockRefused, match=r"outbox row 11, key account 11, is refused by topic balances: the clocks"):
         relay_batch(connection, producer)
 
     assert ids(connection.rows) == [11, 12]
