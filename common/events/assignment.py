@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
 from common.events.starts import REQUEST_MS, find_starts, log_starts
-from common.kafka_internals import positions_of, topic_id
+from common.kafka_internals import partitions_of, positions_of, topic_id
 from common.mysql import Database
 
 POLL_MS = 200
@@ -108,6 +108,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         assigned = self._consumer.assignment()
         self._diverged = {partition: offset for partition, offset in self._diverged.items() if partition in assigned}
         new = assigned - self.positions.keys()
+        missing = self._missing(new)
+        new -= missing
         ids = {topic: topic_id(self._consumer, topic) for topic in {topic for topic, _ in new}}
         known = {Partition(*tp): each for tp in new if (each := ids[tp[0]]) is not None}
         if known:
@@ -116,7 +118,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
             except OffsetMoved:
                 return False  # another consumer initializes the same partition: the next call reads again
             self._begin(known, starts)
-        return bool(self._consumer.assignment() <= self.positions.keys())
+        return bool(self._consumer.assignment() - missing <= self.positions.keys())
 
     def commit_for_tools(self) -> None:
         """Commit to Kafka, without waiting, for the tools that show lag; nothing here reads these offsets."""
@@ -126,6 +128,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         }
         if committed:
             self._consumer.commit_async(committed)
+
+    def _missing(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
+        """Those that their topic does not have, because it was re-created with fewer.
+
+        Only a rebalance takes them from this member, and a static member that returns causes none. The client has no
+        answer about them: the others would wait with them for ever.
+        """
+        existing = set(partitions_of(self._consumer, {topic for topic, _ in partitions}))
+        known = {topic for topic, _ in existing}
+        return {tp for tp in partitions if tp not in existing and tp[0] in known}
 
     def _drop_lost_partitions(self) -> None:
         consumed = self._consumer.assignment() - self._consumer.paused()
