@@ -108,10 +108,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         assigned = self._consumer.assignment()
         self._diverged = {partition: offset for partition, offset in self._diverged.items() if partition in assigned}
         new = assigned - self.positions.keys()
-        missing = self._missing(new)
-        new -= missing
-        ids = {topic: topic_id(self._consumer, topic) for topic in {topic for topic, _ in new}}
-        known = {Partition(*tp): each for tp in new if (each := ids[tp[0]]) is not None}
+        missing = _missing(self._consumer, new)
+        known = _topic_ids(self._consumer, new - missing)
         if known:
             try:
                 starts = find_starts(self._consumer, database, self.topics, known, self._diverged)
@@ -128,16 +126,6 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         }
         if committed:
             self._consumer.commit_async(committed)
-
-    def _missing(self, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
-        """Those that their topic does not have, because it was re-created with fewer.
-
-        Only a rebalance takes them from this member, and a static member that returns causes none. The client has no
-        answer about them: the others would wait with them for ever.
-        """
-        existing = set(partitions_of(self._consumer, {topic for topic, _ in partitions}))
-        known = {topic for topic, _ in existing}
-        return {tp for tp in partitions if tp not in existing and tp[0] in known}
 
     def _drop_lost_partitions(self) -> None:
         consumed = self._consumer.assignment() - self._consumer.paused()
@@ -190,3 +178,20 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         # A batch that cannot be applied is initialized again and again: at the same place there is nothing new to log.
         log_starts({each: start for each, start in begun.items() if self._logged.get(each) != start})
         self._logged |= begun
+
+
+def _missing(consumer: KafkaConsumer, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
+    """The partitions that their topic does not have, because it was re-created with fewer.
+
+    Only a rebalance takes them from a member, and a static member that returns causes none. The client raises a
+    KeyError when it is asked for their ends.
+    """
+    existing = set(partitions_of(consumer, {topic for topic, _ in partitions}))
+    known = {topic for topic, _ in existing}
+    return {tp for tp in partitions if tp not in existing and tp[0] in known}
+
+
+def _topic_ids(consumer: KafkaConsumer, partitions: Collection[TopicPartition]) -> dict[Partition, str]:
+    """The id of each partition's topic; without the topics that the client does not know."""
+    ids = {topic: topic_id(consumer, topic) for topic in {topic for topic, _ in partitions}}
+    return {Partition(*tp): known for tp in partitions if (known := ids[tp[0]]) is not None}

@@ -424,15 +424,17 @@ def test_a_recreated_topic_under_a_consumer_is_read_from_its_beginning(worker, a
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("while_away", [False, True], ids=["under a consumer", "while its consumer was stopped"])
-def test_a_topic_recreated_with_fewer_partitions_is_read(kafka, admin, make_topic, send, balances_database, while_away):
+@pytest.mark.parametrize("while_stopped", [False, True], ids=["under a consumer", "while stopped"])
+def test_a_topic_recreated_with_fewer_partitions_is_read(
+    kafka, admin, make_topic, send, balances_database, while_stopped
+):
     topic, member = make_topic(2), {"group": f"test-{uuid4()}", "instance": "balances"}
     with consumer_of(kafka, balances_database, topic, **member) as worker:
         eventually(lambda: worker.consume_batch() == 0 and len(worker.assignment.positions) == 2)
-        if not while_away:
+        if not while_stopped:
             remake(admin, topic)
             read_announcement(worker, send, topic)
-    if while_away:
+    if while_stopped:
         remake(admin, topic)
         with consumer_of(kafka, balances_database, topic, **member) as worker:
             read_announcement(worker, send, topic)
