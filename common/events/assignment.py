@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
 from common.events.starts import REQUEST_MS, find_starts, log_starts
-from common.kafka_internals import positions_of, topic_id
+from common.kafka_internals import partitions_of, positions_of, topic_id
 from common.mysql import Database
 
 POLL_MS = 200
@@ -108,15 +108,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         assigned = self._consumer.assignment()
         self._diverged = {partition: offset for partition, offset in self._diverged.items() if partition in assigned}
         new = assigned - self.positions.keys()
-        ids = {topic: topic_id(self._consumer, topic) for topic in {topic for topic, _ in new}}
-        known = {Partition(*tp): each for tp in new if (each := ids[tp[0]]) is not None}
+        missing = _missing(self._consumer, new)
+        known = _topic_ids(self._consumer, new - missing)
         if known:
             try:
                 starts = find_starts(self._consumer, database, self.topics, known, self._diverged)
             except OffsetMoved:
                 return False  # another consumer initializes the same partition: the next call reads again
             self._begin(known, starts)
-        return bool(self._consumer.assignment() <= self.positions.keys())
+        return bool(self._consumer.assignment() - missing <= self.positions.keys())
 
     def commit_for_tools(self) -> None:
         """Commit to Kafka, without waiting, for the tools that show lag; nothing here reads these offsets."""
@@ -178,3 +178,20 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         # A batch that cannot be applied is initialized again and again: at the same place there is nothing new to log.
         log_starts({each: start for each, start in begun.items() if self._logged.get(each) != start})
         self._logged |= begun
+
+
+def _missing(consumer: KafkaConsumer, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
+    """The partitions that their topic does not have, because it was re-created with fewer.
+
+    Only a rebalance takes them from a member, and a static member that returns causes none. The client raises a
+    KeyError when it is asked for their ends.
+    """
+    existing = set(partitions_of(consumer, {topic for topic, _ in partitions}))
+    known = {topic for topic, _ in existing}
+    return {tp for tp in partitions if tp not in existing and tp[0] in known}
+
+
+def _topic_ids(consumer: KafkaConsumer, partitions: Collection[TopicPartition]) -> dict[Partition, str]:
+    """The id of each partition's topic; without the topics that the client does not know."""
+    ids = {topic: topic_id(consumer, topic) for topic in {topic for topic, _ in partitions}}
+    return {Partition(*tp): known for tp in partitions if (known := ids[tp[0]]) is not None}

@@ -12,6 +12,7 @@ from common.mysql import Cursor
 
 _LARGEST_SEQUENCE = 2**63 - 1
 _REASON_CHARACTERS = 500
+_LAST_MILLISECOND = 253_402_300_799_999  # the end of the year 9999: a timestamp in microseconds is no date
 
 E = TypeVar("E")
 
@@ -77,7 +78,9 @@ def _sequence(header: bytes | None) -> int | None:
 def _occurred_us(occurred_at: bytes | None, timestamp_ms: int | None) -> int | None:
     """Microseconds since 1970: of the header, or of the record where it has none; None without a readable time."""
     if occurred_at is None:
-        return None if timestamp_ms is None or timestamp_ms < 0 else timestamp_ms * 1000
+        if timestamp_ms is None or not 0 <= timestamp_ms <= _LAST_MILLISECOND:
+            return None
+        return timestamp_ms * 1000
     try:
         moment = datetime.fromisoformat(occurred_at.decode("ascii"))
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)

@@ -4,6 +4,7 @@ import {translate} from "./texts.js";
 const SPACING_MS = 500;
 const RESPONSE_MS = 4000; // the page shows within 5 s that a service does not answer
 const POLL_MS = 700;
+const TOKEN = /^[\x21-\x7e]+$/; // a header cannot carry anything else: the browser would fail as if the service did not answer
 
 const login = document.getElementById("login");
 const field = document.getElementById("token");
@@ -24,7 +25,7 @@ export async function ask(path, {headers = {}, ...options} = {}) {
   if (path !== "/ready") { // that one is public, and knows nothing of the token
     const refused = response.status === 401;
     login.hidden = !refused;
-    if (refused) throw new Problem(tokenProblem(token ? "token_refused" : "token_required"));
+    if (refused) throw new Problem(tokenProblem(impossible() ? "token_characters" : token ? "token_refused" : "token_required"));
   }
   return response;
 }
@@ -82,15 +83,19 @@ export function visible() {
   return new Promise(done => document.addEventListener("visibilitychange", done, {once: true})).then(visible);
 }
 
+// Whether the field holds what can be no token.
+function impossible() {
+  const entered = field.value.trim();
+  return entered !== "" && !TOKEN.test(entered);
+}
+
 function tokenProblem(name) {
   return document.getElementById("token-problem").textContent = translate(name);
 }
 
 login.addEventListener("submit", event => {
   event.preventDefault();
-  const token = field.value.trim();
-  // A header cannot carry anything else: the browser would fail as if the service did not answer.
-  if (!/^[\x21-\x7e]+$/.test(token)) return void tokenProblem("token_characters");
-  sessionStorage.setItem("token", token);
+  if (impossible()) return void tokenProblem("token_characters");
+  sessionStorage.setItem("token", field.value.trim());
   document.getElementById("token-problem").textContent = "";
 });

@@ -423,6 +423,37 @@ def test_a_recreated_topic_under_a_consumer_is_read_from_its_beginning(worker, a
     assert offsets_in(balances_database) == {0: 2}
 
 
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("while_stopped", [False, True], ids=["under a consumer", "while stopped"])
+def test_a_topic_recreated_with_fewer_partitions_is_read(
+    kafka, admin, make_topic, send, balances_database, while_stopped
+):
+    topic, member = make_topic(2), {"group": f"test-{uuid4()}", "instance": "balances"}
+    with consumer_of(kafka, balances_database, topic, **member) as worker:
+        eventually(lambda: worker.consume_batch() == 0 and len(worker.assignment.positions) == 2)
+        if not while_stopped:
+            remake(admin, topic)
+            read_announcement(worker, send, topic)
+    if while_stopped:
+        remake(admin, topic)
+        with consumer_of(kafka, balances_database, topic, **member) as worker:
+            read_announcement(worker, send, topic)
+
+    assert balances_in(balances_database) == {"ana": 10}
+
+
+def read_announcement(worker, send, topic):
+    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
+
+    def read():
+        records = worker.consume_batch()
+        worker.maintain()
+        return records
+
+    eventually(read, seconds=40)
+    eventually(lambda: worker.consume_batch() == 0 and set(worker.assignment.positions) == {Partition(topic, 0)})
+
+
 def test_a_truncated_log_is_read_from_its_beginning(kafka, send, topic, balances_database):
     send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
     with consumer_of(kafka, balances_database, topic) as worker:

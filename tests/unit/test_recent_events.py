@@ -167,7 +167,7 @@ def test_a_time_that_nobody_can_read_is_none(occurred_at: str) -> None:
     assert entry_of(Consumed(unreadable, "parked", "reason", 3))["applied_after_ms"] is None
 
 
-@pytest.mark.parametrize("timestamp", [None, -1])
+@pytest.mark.parametrize("timestamp", [None, -1, OCCURRED_US])
 def test_a_record_without_any_time_has_none(timestamp: int | None) -> None:
     assert entry_of(Consumed(record(timestamp=timestamp), "parked", "r", 3))["applied_after_ms"] is None
 
