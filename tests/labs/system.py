@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,11 @@ class System:
         os.kill(self.pid(name), signal.SIGCONT)
 
     def heal(self) -> None:
-        """Let every process run, also after a lab that failed half-way."""
+        """Let every process run and no further instance, also after a lab that failed half-way."""
+        for name in [path.stem for path in sorted((self.folder / "run").glob("*-[0-9].pid"))]:
+            with suppress(ProcessLookupError):
+                self.resume(name)
+            self.stop(name)
         for name in PROCESSES:
             if (self.folder / "run" / f"{name}.port").exists() and _is_open(self.port(name)):
                 self.resume(name)
