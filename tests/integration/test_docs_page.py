@@ -121,7 +121,13 @@ def _try(window: browser.Browser, service: PagedService, name: str, operation: s
     window.open("about:blank")  # a change of the fragment alone would not load the page
     window.open(f"{service.url}/docs#/{operation or LISTS[name][0]}")
     eventually(lambda: window.visible(".opblock.is-open .try-out__btn"), LOAD_SECONDS)
-    window.click(".opblock.is-open .try-out__btn")
-    eventually(lambda: window.visible(".opblock.is-open button.execute"))
+
+    def can_be_executed() -> bool:
+        # The viewer scrolls to the operation after it has loaded: a click before that hits another place.
+        if window.visible(".opblock.is-open .try-out__btn:not(.cancel)"):
+            window.click(".opblock.is-open .try-out__btn:not(.cancel)")
+        return bool(window.visible(".opblock.is-open button.execute"))
+
+    eventually(can_be_executed, LOAD_SECONDS)
     window.click(".opblock.is-open button.execute")
     return str(eventually(lambda: window.text(".opblock.is-open .live-responses-table tbody")))
