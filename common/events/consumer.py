@@ -25,7 +25,7 @@ from common.events.state import Report
 from common.kafka import Topics
 from common.kafka_internals import accept_any_header_names
 from common.mysql import Conflict, Database, DatabaseUnavailable
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 __all__ = ["Consumer", "Group", "Projection", "client", "run"]
 
@@ -63,7 +63,7 @@ def run(
     options: dict[str, Any],
     projection: Projection[Any],
     group: Group,
-    status: Status,
+    status: WorkerStatus,
 ) -> None:
     """Consume the topics until `stop`; wait out every outage. An error of the client's own ends it: make a new one."""
     compacted = _await_topics(stop, options, projection.topics, group, status)
@@ -113,7 +113,7 @@ class Consumer(Generic[E]):
         client: KafkaConsumer,
         database: Database,
         projection: Projection[E],
-        status: Status,
+        status: WorkerStatus,
         compacted: Collection[str] = (),
     ) -> None:
         self.assignment = Assignment(client, projection.topics, compacted)
@@ -213,7 +213,7 @@ class Consumer(Generic[E]):
 
 
 def _await_topics(
-    stop: StopEvent, options: dict[str, Any], names: Sequence[str], group: Group, status: Status
+    stop: StopEvent, options: dict[str, Any], names: Sequence[str], group: Group, status: WorkerStatus
 ) -> frozenset[str]:
     """Wait for Kafka, create what is missing; give the topics that are compacted."""
     known, reported = status.read(), ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from common.events.assignment import Assignment
 from common.events.progress import Progress
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 log = logging.getLogger("consumer")
 
@@ -34,7 +34,7 @@ class State:
 class Report:
     """Publishes the state, and logs it when it changes."""
 
-    def __init__(self, status: Status, compacted: Collection[str]) -> None:
+    def __init__(self, status: WorkerStatus, compacted: Collection[str]) -> None:
         self._status = status
         self._problems = [f"topic {topic} is compacted: balances may be lost unread" for topic in sorted(compacted)]
         self._logged: dict[str, Any] = {}

@@ -19,7 +19,7 @@ from common.events.consumer import Group
 from common.events.offsets import Partition
 from common.events.progress import LISTED, Progress
 from common.mysql import Database, DatabaseUnavailable
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.events import balance_updated
 from tests.eventually import eventually
 from tests.integration.consumers import consume, consumer_of, initialize
@@ -550,7 +550,7 @@ def test_an_open_and_an_aborted_transaction_are_not_applied(worker, transactions
 def test_the_marker_of_a_transaction_at_the_end_of_the_log_is_no_lag(
     kafka, admin, transactions, balances_database, topic
 ):
-    status = Status()
+    status = WorkerStatus()
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         for end in (transactions.producer.commit_transaction, transactions.producer.abort_transaction):
@@ -590,7 +590,7 @@ def test_a_hole_in_a_compacted_topic_requires_an_announcement(kafka, transaction
 
 
 def test_a_partition_that_a_foreign_member_holds_is_reported_as_stalled(kafka, send, topic, balances_database):
-    group, status = f"test-{uuid4()}", Status()
+    group, status = f"test-{uuid4()}", WorkerStatus()
     foreign = consumer.client(kafka, Group(group, "0 foreign"))
     foreign.subscribe([topic])
     try:
@@ -614,7 +614,7 @@ def test_a_partition_that_a_foreign_member_holds_is_reported_as_stalled(kafka, s
 
 
 def test_deleted_topics_are_reported(kafka, admin, make_topic, balances_database):
-    status, topic = Status(), make_topic()
+    status, topic = WorkerStatus(), make_topic()
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         admin.delete_topics([topic])
@@ -629,7 +629,7 @@ def test_deleted_topics_are_reported(kafka, admin, make_topic, balances_database
 
 
 def test_five_thousand_partitions_fit_into_the_status():
-    status = Status()
+    status = WorkerStatus()
     progress = Progress()
     partitions = [Partition(f"topic-{'x' * 200}-{number % 2}", number) for number in range(5_000)]
     progress.observe(dict.fromkeys(partitions, 7), {}, asked_at=1_795_000_000.0)

@@ -18,8 +18,8 @@ from common.events.relay import EXPIRED_AT_ONCE, Relay
 from common.kafka import client_options
 from common.mysql import Database
 from common.mysql.session import LOCK_WAIT_SECONDS
-from common.status import Status
 from common.wakeup import WakeupEvent
+from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.faults.proxy import Proxy
 from tests.integration.service import NOWHERE
@@ -181,7 +181,7 @@ class Running:
     """`Relay.run` in a thread of its own, as the wallet's runner has it."""
 
     def __init__(self, url, options, topics=()):
-        self.wakeup, self.status, self._stop = WakeupEvent(), Status(), threading.Event()
+        self.wakeup, self.status, self._stop = WakeupEvent(), WorkerStatus(), threading.Event()
         relay = Relay(Database(url), options, topics, 1, 1, self.wakeup, self.status)
         self._thread = threading.Thread(target=relay.run, args=(self._stop,), daemon=True)
 

@@ -11,7 +11,7 @@ from common.shared_page import SharedPage
 _BYTES = 64 * 1024
 
 
-class Status:
+class WorkerStatus:
     """Memory that processes forked later share. One thread writes, any thread may read."""
 
     def __init__(self) -> None:
