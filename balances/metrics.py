@@ -17,7 +17,7 @@ from common.worker_status import WorkerStatus
 
 
 def metrics_middleware(app: JsonApp, database: Database, status: WorkerStatus) -> Callable[..., Any]:
-    """The app with its requests counted, and all metrics of Balances at /metrics."""
+    """The app, with its requests counted and all metrics of Balances at /metrics."""
     return metrics.metrics_middleware(app, CollectorRegistry(), partial(collect, database, status))
 
 
@@ -39,7 +39,7 @@ def collect(database: Database, status: WorkerStatus) -> list[Metric]:
     return [
         counter("balances_events", "Events consumed, by outcome.", ("outcome",), outcomes),
         counter("balances_stale", "Balances not newer than the stored ones.", (), {(): events.get("stale", 0)}),
-        gauge("balances_dead_letters", f"Parked events, counted up to {COUNTED}.", parked),
+        gauge("balances_dead_letters", f"Parked records, counted up to {COUNTED}.", parked),
         gauge(
             "balances_announce_required",
             "1 if records were lost; run wallet announce.",

@@ -16,7 +16,7 @@ from common.worker_status import WorkerStatus
 
 
 def metrics_middleware(app: JsonApp, database: Database, status: WorkerStatus) -> Callable[..., Any]:
-    """The app with its requests and transfers counted, and all of the wallet's metrics at /metrics."""
+    """The app, with its requests and transfers counted and all metrics of Wallet at /metrics."""
     registry = CollectorRegistry()
     transfers = Counter("wallet_transfers", "Transfers requested, by outcome.", ("outcome",), registry=registry)
     transfers.labels("done")  # a metric with 0 from the start

@@ -14,13 +14,13 @@ from tests.eventually import eventually
 
 
 def balances_of(database, topics):
-    """The projection of Balances, on topics of a test's own."""
+    """The projection of Balances, on the topics of a test."""
     return Projection(list(topics), partial(parse, clock=DatabaseClock(database)), projection.apply)
 
 
 @contextmanager
 def consumer_of(kafka, database, *topics, group=None, instance=None, status=None, compacted=()):
-    """A Consumer of the topics, as `consumer.run` makes it; in a new group and of a new name unless they are given."""
+    """A Consumer of the topics, as `consumer.run` makes it; its group and its instance are new unless given."""
     client = consumer.client(kafka, Group(group or f"test-{uuid4()}", instance or str(uuid4())))
     try:
         worker = Consumer(client, database, balances_of(database, topics), status or WorkerStatus(), compacted)

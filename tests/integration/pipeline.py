@@ -28,8 +28,10 @@ class Pipeline:
 @contextmanager
 def pipeline(wallet_database, balances_database, kafka, make_topic, token=""):
     own = {topic: make_topic() for topic in WALLET_TOPICS}
-    relay_status = WorkerStatus()
-    consumer_status = _Renamed(WorkerStatus(), {name: topic for topic, name in own.items()})
+    relay_status, consumer_status = (
+        WorkerStatus(),
+        _Renamed(WorkerStatus(), {name: topic for topic, name in own.items()}),
+    )
     relay_status.write({"relay": "leader", "kafka": "up"})
     stop, relaying = threading.Event(), threading.Event()
     relaying.set()

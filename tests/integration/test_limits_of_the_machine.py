@@ -1,4 +1,4 @@
-"""A service on a machine that gives little: few open files, a log nobody reads, IPv6 alone, a port that is taken."""
+"""A service on a machine with limits: few open files, a log that nobody reads, IPv6 alone, a port in use."""
 
 import json
 import os

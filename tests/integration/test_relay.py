@@ -144,7 +144,7 @@ def test_a_row_that_commits_late_is_not_lost_though_younger_ones_went_first(conn
     assert waiting(wallet_database) == []
 
 
-def test_a_row_that_commits_behind_the_relays_back_is_not_removed_unsent(connection, wallet_database, late):
+def test_the_delete_is_no_range_so_a_row_that_commits_after_the_read_stays(connection, wallet_database, late):
     put(wallet_database, "any", "1", "2")
     producer = Producer(on_get=late.commit)  # between the reading of the rows and their removal
 
