@@ -66,9 +66,21 @@ TWO_PROCESSES = Benchmark(
     steps=[
         Step(_load("two_post", ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
         Step(_loop("two_loop", ACCOUNTS), is_product=False, fixed_seconds=0.2),
+        Step(_load("two_hot_post", HOT_ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
+        Step(_loop("two_hot_loop", HOT_ACCOUNTS), is_product=False, fixed_seconds=0.2),
+        Step(_load("two_more_post", ACCOUNTS, MORE_CONNECTIONS), fixed_seconds=0.3),
     ],
     rows=[
         Row("POST, 2 processes, 8 connections", "transfers/s", "two_post", "two_loop", "bare SQL loop"),
-        Row("POST, 2 processes, 8 connections, failed", "responses", "two_post_failed", at_most=0, every_run=True),
+        Row("POST, 2 processes, two accounts", "transfers/s", "two_hot_post", "two_hot_loop", "bare SQL loop"),
+        Row("POST, 2 processes, 32 connections", "transfers/s", "two_more_post", "two_post", "8 connections"),
+        *(
+            Row(f"POST, 2 processes, {name}, failed", "responses", f"{key}_failed", at_most=0, every_run=True)
+            for name, key in (
+                ("8 connections", "two_post"),
+                ("two accounts", "two_hot_post"),
+                ("32 connections", "two_more_post"),
+            )
+        ),
     ],
 )
