@@ -16,7 +16,7 @@ from common.http_server import HttpServer, WsgiApp
 from common.listening import authority, listen
 from common.processes import run_processes
 from common.request_log import request_logging_middleware
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 RETRY_SECONDS = 1
 RECOVERED_SECONDS = 10  # without another failure: a worker that fails at each step fails sooner
@@ -33,7 +33,7 @@ class Worker:
 
     name: str
     run: Callable[[threading.Event], object]
-    status: Status
+    status: WorkerStatus
 
 
 class Service(Protocol):

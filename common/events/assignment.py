@@ -34,7 +34,7 @@ class Batch(NamedTuple):
     records: list[Any]
     next_offset: int
     leader_epoch: int = UNKNOWN_EPOCH  # of the last record, or of what follows it
-    hole: bool = False  # a gap before it in a compacted topic: records may be gone that were never read
+    hole: bool = False  # a gap before it in a compacted topic: records may have been removed before they were read
 
     def moved(self, position: StoredOffset) -> StoredOffset:
         """Where the position is once the batch is applied."""
@@ -157,8 +157,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         """{partition: whether a hole is before the offset} of those whose log continues the position; invalidates the
         others, whose log was cut.
 
-        A gap is usual where a transaction ended or was aborted. In a compacted topic it is a hole: nobody knows what it
-        held. A log that begins behind the gap has lost records.
+        A gap is usual where a transaction ended or was aborted. In a compacted topic it is a hole: the
+        records that it had are unknown. A log that begins behind the gap has lost records.
         """
         expected = {partition: self.positions[partition].next_offset for partition in reached}
         ahead = [each for each, offset in reached.items() if offset > expected[each]]

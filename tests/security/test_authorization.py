@@ -20,7 +20,6 @@ from kafka.admin import (
 )
 
 from common.kafka import client_options, ensure_topics
-from common.runner import RECOVERED_SECONDS
 from tests.eventually import eventually
 from tests.integration.service import Service
 from tests.security.conftest import KAFKA_USER
@@ -77,7 +76,7 @@ def test_balances_names_the_right_that_it_lacks_once_and_works_once_it_is_grante
         with refuse(kind, topic, operation):
             eventually(lambda: reason in str(ready(balances).get("failing")), seconds=REPORT_SECONDS)
         eventually(lambda: ready(balances)["status"] == "ready", seconds=20)
-        eventually(lambda: "failing" not in ready(balances), seconds=2 * RECOVERED_SECONDS)
+        eventually(lambda: ready(balances)["consumer"] == "consuming", seconds=20)
 
     failures = balances.lines("worker failed: restarting it")
     assert [reason in line["error"] for line in failures] == [True]

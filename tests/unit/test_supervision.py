@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from common.runner import RECOVERED_SECONDS, Supervision, Worker
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 FAILED, RECOVERED = "worker failed: restarting it", "worker has recovered"
 
@@ -51,7 +51,7 @@ def clock() -> Clock:
 def supervise(clock: Clock, caplog: pytest.LogCaptureFixture) -> Callable[..., Supervision]:
     """Runs a worker with these turns to its end."""
     caplog.set_level(logging.INFO, logger="runner")
-    status = Status()
+    status = WorkerStatus()
 
     def supervise(*turns: Callable[[], object]) -> Supervision:
         worker = Turns(*turns)
@@ -112,7 +112,7 @@ def test_a_failure_that_returns_after_a_recovery_is_logged_again(
         clock.now += RECOVERED_SECONDS
         reported[0].note_recovery()
 
-    status = Status()
+    status = WorkerStatus()
     worker = Turns(failing(KeyError("x")), recover, failing(KeyError("x")))
     reported.append(Supervision(Worker("any", worker.run, status), clock))
     reported[0].run(worker)  # type: ignore[arg-type]
