@@ -83,10 +83,12 @@ def test_the_end_of_the_failures_is_logged_once_with_their_number(
     supervision = supervise(*[failing(KeyError("x"))] * 3)
     clock.now = RECOVERED_SECONDS
     supervision.note_recovery()  # the worker has not reported anything yet
+    early = [line.message for line in caplog.records]
     supervision.status.write({"consumer": "consuming"})
     supervision.note_recovery()
     supervision.note_recovery()
 
+    assert early == [FAILED]
     assert [line.message for line in caplog.records] == [FAILED, RECOVERED]
     assert caplog.records[1].failures == 3  # type: ignore[attr-defined]
 
