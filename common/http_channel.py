@@ -94,10 +94,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return polled
 
     def writable(self) -> bool:
+        # A thread that serves this connection sends what is pending, and so does the one that will take its next
+        # request: that may arrive before the sending thread has counted what it sent. The main loop would find the
+        # socket writable again and again, send nothing, and keep the interpreter from that thread.
+        served = self._in_service or self.requests
         pending = self.total_outbufs_len
-        return bool(
-            self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not self._in_service)
-        )
+        return bool(self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not served))
 
     def handle_read(self) -> None:
         self._has_early_data = bool(self.requests)
@@ -123,9 +125,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         try:
             super().service()
         finally:
-            self._in_service, _thread.channel = False, None
-        self.waiting_since = time.monotonic()
-        self._flush_exception(self._flush_some, do_close=False)
+            _thread.channel = None
+            self.waiting_since = time.monotonic()
+            self._flush_exception(self._flush_some, do_close=False)
+            self._in_service = False
         if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
             self.server.http_server.check(self._fileno)
 
