@@ -1,4 +1,4 @@
-"""A port in front of another: what passes can be cut, at a chosen moment too, held up and released."""
+"""A proxy in front of a port: it can cut connections, also at a chosen moment, and delay and release their bytes."""
 
 import asyncio
 import threading
@@ -38,7 +38,7 @@ class Proxy:
         self._set_trap(words, True, lambda _: self._flowing.clear())
 
     def sprung(self, seconds):
-        """Wait until what `cut_at` or `hang_at` asked for has happened; give whether it did."""
+        """Wait until what `cut_at` or `hang_at` asked for has happened; return whether it did."""
         return self._sprung.wait(seconds)
 
     def hang(self):

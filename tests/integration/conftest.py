@@ -1,6 +1,7 @@
 """A real MySQL and a real Kafka, on databases, topics and consumer groups of the tests' own."""
 
 from contextlib import closing
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,9 @@ from common.kafka import client_options
 from common.mysql import Database
 from tests.environment import needed
 from tests.integration import tables
-from tests.integration.service import run_command
+from tests.integration.service import NOWHERE, Service, run_command
+from wallet.domain import Account, Client
+from wallet.repositories import AccountRepository, ClientRepository
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,24 @@ def wallet_database(wallet_url):
 
 
 @pytest.fixture
+def bank(wallet_database):
+    """The wallet's tables with a client, `ana`, and her accounts `a`, `b` and `c`, of 100 each."""
+    with wallet_database.transaction() as cursor:
+        ClientRepository(cursor).add(Client("ana", "Ana Souza", "ana@example.com", tables.NOW))
+        for account_id in "abc":
+            AccountRepository(cursor).add(Account(account_id, "ana", Decimal(100), tables.NOW))
+    return wallet_database
+
+
+@pytest.fixture(scope="module")
+def wallet_service(wallet_url, tmp_path_factory):
+    """A running Wallet without Kafka: its outbox keeps the events."""
+    log = tmp_path_factory.mktemp("wallet") / "log"
+    with Service(["-m", "wallet"], log, DATABASE_URL=wallet_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
+        yield service
+
+
+@pytest.fixture
 def balances_database(balances_url):
     """The tables of Balances, empty."""
     return tables.emptied(Database(balances_url), tables.BALANCES)
@@ -38,7 +59,7 @@ def balances_database(balances_url):
 
 @pytest.fixture(scope="session")
 def kafka():
-    """What any client of the broker needs."""
+    """The options of every client of the broker."""
     return client_options(needed("TEST_KAFKA_BOOTSTRAP_SERVERS"))
 
 
@@ -50,7 +71,7 @@ def admin(kafka):
 
 @pytest.fixture(scope="session")
 def make_topic(admin):
-    """Makes a topic with a name of its own; all go in the end."""
+    """Creates topics with unique names, and deletes them at the end."""
     made = []
 
     def make(partitions=1):

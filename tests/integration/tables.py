@@ -1,5 +1,9 @@
 """Reading the tables, and inserting what a test begins with."""
 
+from datetime import datetime
+
+NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)  # when the rows of the fixture `bank` were created
+
 WALLET = ("leases", "known_server", "outbox", "idempotency_keys", "transactions", "accounts", "clients")
 BALANCES = ("balances", "consumer_offsets", "dead_letters")
 
@@ -21,7 +25,7 @@ def value(database, statement, *parameters):
 
 
 def execute(database, statement, *parameters):
-    """Run one statement in a transaction of its own; give the rows that it changed."""
+    """Run one statement in a transaction; return how many rows it changed."""
     with database.transaction() as cursor:
         return cursor.execute(statement, parameters)
 
@@ -34,7 +38,7 @@ def emptied(database, tables):
 
 
 def drop_all(database):
-    """Drop everything that an earlier run, perhaps of other code, has left."""
+    """Drop every table that an earlier run has left, perhaps of other code."""
     with database.transaction() as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
         tables = [table for (table,) in cursor.fetchall()]

@@ -16,7 +16,7 @@ MACHINERY = {
 
 
 def created(url: str, service: str) -> str:
-    """Drop the tables that an earlier run left, create those of the service, and give the URL."""
+    """Drop the tables that an earlier run left, create those of the service, and return the URL."""
     found = [path for pattern in MACHINERY[service] for path in (ROOT / "db").glob(f"*/migrations/{pattern}")]
     database = Database(url)
     with database.transaction() as cursor:
@@ -41,7 +41,7 @@ def rows(database: Database, statement: str, *parameters: Any) -> tuple[tuple[An
 
 
 def execute(database: Database, statement: str, *parameters: Any) -> int:
-    """Run one statement in a transaction of its own; give the number of changed rows."""
+    """Run one statement in a transaction; return how many rows it changed."""
     with database.transaction() as cursor:
         return cursor.execute(statement, parameters)
 
