@@ -66,7 +66,7 @@ STATEMENT = "INSERT INTO t (a, b, c, d) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY
         [],
         [("100%", 1, Decimal("1.50"), datetime(2026, 1, 2, 3, 4, 5))],
         [("a'b", 1, Decimal("1.50"), None), ("%s", None, Decimal("-2"), datetime(2026, 1, 2, tzinfo=UTC))],
-        [("a", True, 1, b"\0"), ("b", 2, 1.5, "c")],
+        [("a", True, 1, b"\0"), ("b", 2, Decimal("1E+3"), "c"), ("c", 3, datetime(2026, 1, 2), None)],
     ],
     ids=["no rows", "one row", "a NULL", "values of several kinds"],
 )
