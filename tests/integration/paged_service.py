@@ -14,6 +14,7 @@ from common.documents import serve_documents
 from common.http_request import json_object, page
 from common.json_api import JsonApp, serve_health
 from common.json_text import problem
+from common.mysql import PROBE_SECONDS
 
 STATES: dict[str, dict[str, Any]] = {
     "wallet": {"relay": "leader", "outbox_rows": 0, "announce_required": False},
@@ -45,6 +46,8 @@ class PagedService:
         self.transactions: list[dict[str, Any]] = []  # of all accounts, the oldest first
         self.transfers: list[dict[str, Any]] = []
         self.refusals: list[HTTPResponse] = []  # the next responses to POST /transactions; the rest are 201
+        self.mysql_answers = threading.Event()  # cleared: MySQL hangs, so a list waits, and /ready for PROBE_SECONDS
+        self.mysql_answers.set()
         self._field, self._id = LISTS[name]
         app: Any = JsonApp({}, token)
         root = Path(__file__).parents[2]
@@ -74,6 +77,7 @@ class PagedService:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.mysql_answers.set()
         self._server.close()
 
     def _across_origins(self, app: Any) -> Any:
@@ -91,7 +95,13 @@ class PagedService:
 
         return application
 
+    def _ready(self) -> tuple[int, dict[str, Any]]:
+        if not self.mysql_answers.wait(PROBE_SECONDS):
+            return 503, {**self.facts, "status": "not ready", "mysql": "down"}
+        return 200 if self.facts["status"] == "ready" else 503, self.facts
+
     def _list(self) -> dict[str, Any]:
+        self.mysql_answers.wait()
         after, limit = page()
         following = sorted(
             (item for item in self.items if item[self._id] > after), key=lambda item: str(item[self._id])

@@ -99,6 +99,25 @@ def test_the_page_shows_within_seconds_that_a_dependency_is_down_and_back_up(
 
 
 @BOTH
+def test_the_page_shows_in_time_that_mysql_hangs_though_no_list_is_answered(window: browser.Browser, name: str) -> None:
+    with PagedService(name) as service:
+        service.items = [sample(name, 1)]
+        window.open(service.url)
+        eventually(lambda: window.text("#rows") and window.text("#state") == "Ready")
+        window.requests.clear()
+        eventually(
+            lambda: any("/ready" in url for _, url in window.requests)
+        )  # the next one is as far away as it can be
+
+        service.mysql_answers.clear()
+        eventually(lambda: "MySQL is down" in window.text("#state"), STATE_SECONDS)
+        assert "does not answer" not in window.text("#state")
+
+        service.mysql_answers.set()
+        eventually(lambda: window.text("#state") == "Ready", STATE_SECONDS)
+
+
+@BOTH
 def test_the_page_shows_that_an_announcement_is_required(window: browser.Browser, name: str) -> None:
     with PagedService(name) as service:
         service.facts["announce_required"] = True
@@ -271,6 +290,38 @@ def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browse
         balances.events = [consumed(7, 19, "stale"), consumed(8, 18), consumed(7, 17)]
         eventually(lambda: "Applied by Balances 21 ms after the transfer." in window.text("#steps"))
         assert window.run("document.querySelector('#response').open") is False
+
+
+def test_an_event_that_was_applied_before_the_relay_read_the_acknowledgement_is_explained(
+    window: browser.Browser,
+) -> None:
+    with PagedService("wallet") as service, PagedService("balances") as balances:
+        service.reads, balances.read_by = balances.url, service.url
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.links = {"wallet": None, "balances": balances.url}
+        service.events, balances.events = [published(7)], [consumed(7, applied_after_ms=6.1)]  # acknowledged after 6.2
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.click("#send")
+
+        eventually(lambda: "Applied by Balances 6.1 ms after the transfer, before the relay" in window.text("#steps"))
+
+
+def test_the_publication_of_an_event_is_shown_though_balances_does_not_answer(window: browser.Browser) -> None:
+    with PagedService("wallet") as service, PagedService("balances") as balances:
+        service.reads, balances.read_by = balances.url, service.url
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.links = {"wallet": None, "balances": balances.url}
+        service.events = [published(7)]
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.run(
+            f"window.get = fetch; window.fetch = (url, options) => url.startsWith({balances.url!r}) ?"
+            " new Promise(() => {}) : get(url, options)"
+        )
+        window.click("#send")
+
+        eventually(lambda: "Sent to balances[0]@17" in window.text("#steps"))
 
 
 @pytest.mark.parametrize(
