@@ -21,7 +21,7 @@ def serve_dead_letters(app: JsonApp, database: Database) -> None:
     @app.get("/dead-letters")
     def get_dead_letters() -> dict[str, Any]:
         after, limit = page()
-        rows = database.read(dead_letter_summaries.page, _id("after", after or "0"), limit)
+        rows = database.read(dead_letter_summaries.list_before, _id("after", after or "9" * ID_DIGITS), limit)
         following = str(rows[-1].id) if len(rows) == limit else None
         response.set_header("Cache-Control", "no-store")
         return {"dead_letters": [_summary_body(row) for row in rows], "next": following}

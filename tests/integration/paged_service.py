@@ -41,7 +41,7 @@ class PagedService:
         self.links: dict[str, str | None] = {"wallet": None, "balances": None}
         self.reads = ""  # an origin that the page may read from too
         self.read_by = ""  # an origin whose page may read from this service
-        self.dead_letters: list[dict[str, Any]] = []
+        self.dead_letters: list[dict[str, Any]] = []  # the newest first
         self.clients: dict[str, str] = {}  # the name by id
         self.transactions: list[dict[str, Any]] = []  # of all accounts, the oldest first
         self.transfers: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ class PagedService:
         app: Any = JsonApp({}, token)
         root = Path(__file__).parents[2]
         serve_documents(app, root / name / "page", root / "http" / f"{name}.openapi.json")
-        serve_health(app, lambda: (200 if self.facts["status"] == "ready" else 503, self.facts))
+        serve_health(app, self._ready)
         app.get(f"/{self._field}")(self._list)
         app.get("/events")(lambda: {"events": self.events[:100], "links": self.links})
         if name == "wallet":
@@ -64,7 +64,7 @@ class PagedService:
             ):
                 app.post(path, apply=csrf_protection)(create)
         else:
-            app.get("/dead-letters")(lambda: {"dead_letters": self.dead_letters, "next": None})
+            app.get("/dead-letters")(self._parked)
             app.get("/dead-letters/<number:int>")(self._dead_letter)
         app.get(f"/{self._field}/<item_id:id>")(self._find)  # last: an id may contain a slash
         self._server = waitress.server.create_server(self._across_origins(app), host="127.0.0.1", port=0)
@@ -114,6 +114,12 @@ class PagedService:
 
     def _dead_letter(self, number: int) -> dict[str, Any]:
         return next(each for each in self.dead_letters if each["id"] == number)
+
+    def _parked(self) -> dict[str, Any]:
+        after, limit = page()
+        following = [each for each in self.dead_letters if not after or each["id"] < int(after)]
+        shown = following[:limit]
+        return {"dead_letters": shown, "next": str(shown[-1]["id"]) if len(shown) == limit else None}
 
     def _account_transactions(self, account_id: str) -> dict[str, Any]:
         after, limit = page()

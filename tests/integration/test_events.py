@@ -232,7 +232,9 @@ def client_of(tmp_path_factory):
         service.__exit__()
 
 
-def test_dead_letters_are_read_page_by_page_without_their_content(balances_url, balances_database, client_of):
+def test_dead_letters_are_listed_newest_first_in_parts_without_their_content(
+    balances_url, balances_database, client_of
+):
     for number in range(3):
         execute(
             balances_database,
@@ -251,7 +253,7 @@ def test_dead_letters_are_read_page_by_page_without_their_content(balances_url, 
     (summary,) = first["dead_letters"]
     assert "value" not in summary
     assert (summary["value_bytes"], summary["complete"]) == (4, True)
-    assert [each["offset"] for each in first["dead_letters"] + second["dead_letters"]] == [0, 2]
+    assert [each["offset"] for each in first["dead_letters"] + second["dead_letters"]] == [2, 0]
     assert last == {"dead_letters": [], "next": None}
     ((discarded,),) = rows(balances_database, "SELECT id FROM dead_letters WHERE record_offset = 1")
     body = ask(f"/dead-letters/{discarded}").json()

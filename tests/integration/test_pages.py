@@ -406,7 +406,7 @@ def test_arriving_events_are_listed_and_those_that_were_not_applied_are_marked(w
 
 def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
     with PagedService("balances") as service:
-        service.dead_letters = [dead_letter(5, "no JSON", "<b>not json"), dead_letter(6, "no payload", "{}")]
+        service.dead_letters = [dead_letter(6, "no payload", "{}"), dead_letter(5, "no JSON", "<b>not json")]
         service.events = [consumed(3, 3, "parked", reason="no JSON", dead_letter="/dead-letters/5")]
         window.open(service.url)
         eventually(lambda: window.text("#arrivals"))
@@ -417,13 +417,35 @@ def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
         window.click("#arrivals a")
 
         eventually(lambda: "<b>not json" in window.text("#dead-letter-5 pre"))
-        del service.dead_letters[0]
+        del service.dead_letters[1]
         service.facts["parked"] = 1
         eventually(lambda: "no JSON" not in window.text("#dead-letters"))
         assert "no payload" in window.text("#dead-letters")
         service.dead_letters = []
         service.facts["parked"] = 0
         eventually(lambda: not window.visible("#parked-records"))
+
+
+def test_parked_records_are_shown_newest_first_and_more_of_them_on_request(window: browser.Browser) -> None:
+    shown = "[...document.querySelectorAll('#dead-letters details')].map(each => Number(each.dataset.id))"
+    with PagedService("balances") as service:
+        service.dead_letters = [dead_letter(number, "no JSON", "text") for number in range(250, 0, -1)]
+        service.facts["parked"] = 250
+        window.open(service.url)
+        eventually(lambda: window.run(shown) == list(range(250, 150, -1)))
+        window.click("#dead-letter-249 summary")
+
+        window.click("#dead-letters-more")
+        eventually(lambda: window.run(shown) == list(range(250, 50, -1)))
+        service.dead_letters.insert(0, dead_letter(251, "no payload", "text"))
+        service.facts["parked"] = 251
+        eventually(lambda: window.run(shown) == list(range(251, 51, -1)))
+        window.click("#dead-letters-more")
+        eventually(lambda: window.run(shown) == list(range(251, 0, -1)))
+
+        assert not window.visible("#dead-letters-more")
+        assert window.run("document.querySelector('#dead-letter-249').open")
+        assert window.text("#dead-letters summary") == "balances[0]@251: no payload"
 
 
 @pytest.mark.parametrize(("name", "measured"), [("wallet", "outbox_rows"), ("balances", "lag")])
