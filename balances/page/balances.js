@@ -12,7 +12,7 @@ import {addTexts, ago, fillTexts, locale, translate, word} from "./texts.js";
 addTexts(texts);
 fillTexts();
 
-const balances = new List("/balances", page => page.balances.map(item));
+const balances = new List("/balances", answer => answer.balances.map(item));
 const table = new Table(balances, {
   order: (one, other) => (one.changed < other.changed) - (one.changed > other.changed) || (one.id < other.id ? -1 : 1),
   cells: ({id, balance, changed}) => [

@@ -11,7 +11,7 @@ from bottle import HTTPResponse
 
 from common.access import csrf_protection
 from common.documents import serve_documents
-from common.http_request import json_object, page
+from common.http_request import after_and_limit, json_object
 from common.json_api import JsonApp, serve_health
 from common.json_text import problem
 from common.mysql import PROBE_SECONDS
@@ -30,7 +30,7 @@ STATES: dict[str, dict[str, Any]] = {
 LISTS = {"wallet": ("accounts", "id"), "balances": ("balances", "account_id")}
 
 
-class PagedService:
+class PageServer:
     """Serves the pages of `name` with `items` (the API's own bodies) and `facts` for /ready; both may be replaced."""
 
     def __init__(self, name: str, token: str = "") -> None:
@@ -71,7 +71,7 @@ class PagedService:
         self.url = f"http://127.0.0.1:{self._server.effective_port}"
         threading.Thread(target=self._server.run, daemon=True).start()
 
-    def __enter__(self) -> "PagedService":
+    def __enter__(self) -> "PageServer":
         return self
 
     def __exit__(
@@ -102,7 +102,7 @@ class PagedService:
 
     def _list(self) -> dict[str, Any]:
         self.mysql_answers.wait()
-        after, limit = page()
+        after, limit = after_and_limit()
         following = sorted(
             (item for item in self.items if item[self._id] > after), key=lambda item: str(item[self._id])
         )
@@ -116,13 +116,13 @@ class PagedService:
         return next(each for each in self.dead_letters if each["id"] == number)
 
     def _parked(self) -> dict[str, Any]:
-        after, limit = page()
+        after, limit = after_and_limit()
         following = [each for each in self.dead_letters if not after or each["id"] < int(after)]
         shown = following[:limit]
         return {"dead_letters": shown, "next": str(shown[-1]["id"]) if len(shown) == limit else None}
 
     def _account_transactions(self, account_id: str) -> dict[str, Any]:
-        after, limit = page()
+        after, limit = after_and_limit()
         ids = {"account_id_from", "account_id_to"}
         own = [each for each in reversed(self.transactions) if account_id in {each[name] for name in ids}]
         start = next((at + 1 for at, each in enumerate(own) if each["id"] == after), 0)

@@ -13,7 +13,7 @@ import {texts} from "./wallet-texts.js";
 addTexts(texts);
 fillTexts();
 
-const accounts = new List("/accounts", page => page.accounts.map(item));
+const accounts = new List("/accounts", answer => answer.accounts.map(item));
 const table = new Table(accounts, {
   order: (one, other) => (other.balance > 0) - (one.balance > 0) || byName(one, other), // those with money come first
   cells: account => [[account.name, account.id], shown(account.balance)],
