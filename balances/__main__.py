@@ -16,7 +16,7 @@ from common.log import configure
 from common.mysql import Database, DatabaseClock
 from common.runner import Worker, run
 from common.shared_metrics import shared_metrics
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 
 def main(topics: Sequence[str] = TOPICS) -> None:
@@ -24,7 +24,7 @@ def main(topics: Sequence[str] = TOPICS) -> None:
     settings = balances_settings.from_environment()
     database = Database(settings.database_url, settings.mysql_ssl_ca)
     # Shared by all processes: the consumer runs in one.
-    status, recent = Status(), RecentEvents()
+    status, recent = WorkerStatus(), RecentEvents()
     clock = DatabaseClock(database)
     consume = partial(
         consumer.run,

@@ -21,7 +21,7 @@ from common.http_server import THREADS
 from common.json_api import JsonApp, serve_health
 from common.json_text import json_line, number, rfc3339
 from common.mysql import Database
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = Path(__file__).resolve().parent.parent / "http" / "balances.openapi.json"
@@ -51,7 +51,7 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {BalanceNotFound: 404, DeadLetterN
 
 def create_app(
     database: Database,
-    status: Status,
+    status: WorkerStatus,
     token: str = "",
     recent: RecentEvents | None = None,
     links: Links = Links(),  # noqa: B008  # immutable

@@ -1,4 +1,4 @@
-"""GET /dead-letters: the parked records, for reading only. The commands reprocess and discard them."""
+"""GET /dead-letters: the parked records, read-only. The commands reprocess and discard them."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ from common.json_api import JsonApp
 from common.json_text import bytes_as_json, rfc3339
 from common.mysql import Database
 
-ID_DIGITS = 18  # of a 64-bit integer, whatever the digits are
+ID_DIGITS = 18  # as many digits as any 64-bit integer can have
 
 
 def serve_dead_letters(app: JsonApp, database: Database) -> None:

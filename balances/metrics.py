@@ -13,15 +13,15 @@ from common.events.dead_letters import COUNTED
 from common.json_api import JsonApp
 from common.metrics import Labels, counter, gauge, gauges
 from common.mysql import Database, DatabaseUnavailable
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 
-def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Callable[..., Any]:
-    """The app with its requests counted, and all metrics of Balances at /metrics."""
+def metrics_middleware(app: JsonApp, database: Database, status: WorkerStatus) -> Callable[..., Any]:
+    """The app, with its requests counted and all metrics of Balances at /metrics."""
     return metrics.metrics_middleware(app, CollectorRegistry(), partial(collect, database, status))
 
 
-def collect(database: Database, status: Status) -> list[Metric]:
+def collect(database: Database, status: WorkerStatus) -> list[Metric]:
     """The metrics of one scrape. Those that only MySQL has are absent while MySQL is unavailable."""
     known = status.read()
     parked: int | None
@@ -39,7 +39,7 @@ def collect(database: Database, status: Status) -> list[Metric]:
     return [
         counter("balances_events", "Events consumed, by outcome.", ("outcome",), outcomes),
         counter("balances_stale", "Balances not newer than the stored ones.", (), {(): events.get("stale", 0)}),
-        gauge("balances_dead_letters", f"Parked events, counted up to {COUNTED}.", parked),
+        gauge("balances_dead_letters", f"Parked records, counted up to {COUNTED}.", parked),
         gauge(
             "balances_announce_required",
             "1 if records were lost; run wallet announce.",

@@ -54,9 +54,9 @@ def status(_: Namespace) -> None:
 def reset_sequences(options: Namespace) -> None:
     """Reset the sequences of balances that are more than 300 s ahead of the database's clock.
 
-    Use it after that clock was wrong. Correct the clocks first, and wait until /ready reports a lag of 0: an event with
-    a future sequence that is applied later restores that sequence. Then run `wallet reset-sequences`, this command,
-    `wallet announce` and `balances reconcile`.
+    Use it after that clock was wrong. Correct the clocks first, and wait until /ready reports a lag of 0: a later event
+    with a future sequence would restore that sequence. Then run `wallet reset-sequences`, this command, `wallet
+    announce` and `balances reconcile`.
     """
     table = sequences.Table("balances", "account_id")
     try:

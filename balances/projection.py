@@ -50,9 +50,10 @@ def apply(cursor: Cursor, balances: Iterable[Balance]) -> int:
 def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Row]]]:
     """Pairs of (statement, rows): few statements with the same result as one statement for each balance.
 
-    A creation only inserts. After another record of its account it changes nothing; before all of them it can run
-    before the rest of the batch. Balances with a sequence fold to the highest one of each account, in any order.
-    Balances without a sequence apply in their order: each run of them is a statement of its own.
+    - A creation only inserts: after another record of its account it changes nothing. So the first records of their
+      accounts can run before the rest of the batch.
+    - Balances with a sequence fold to the highest one of each account, in any order.
+    - Balances without a sequence apply in their order: each run of them is one statement.
     """
     seen: set[str] = set()
     creations: list[Balance] = []

@@ -6,10 +6,10 @@ from typing import Any
 from common.events import dead_letters, offsets
 from common.mysql import Cursor, Database, DatabaseUnavailable
 from common.runner import STUCK_SECONDS
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 
-def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
+def check(database: Database, status: WorkerStatus) -> tuple[int, dict[str, Any]]:
     """The HTTP status and the facts. 503 if MySQL is unavailable, or the consumer is stuck or has no position yet.
 
     Without Kafka Balances remains ready: it serves the stored balances, and the facts give their age.

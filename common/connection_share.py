@@ -1,4 +1,4 @@
-"""How the HTTP processes of a service share its connections: each sees in shared memory how many the others have."""
+"""How the HTTP processes of a service share its connections: shared memory has the number of each process."""
 
 import mmap
 import time

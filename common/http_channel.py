@@ -114,7 +114,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def service(self) -> None:
         self._in_service, _thread.channel = True, self
-        if self.server.http_server.is_stopping:  # the client is to send its next request on another connection
+        if self.server.http_server.is_stopping:  # the client must send its next request on another connection
             self.requests[-1].headers["CONNECTION"] = "close"
         try:
             super().service()

@@ -1,4 +1,4 @@
-"""A Bottle app that speaks only JSON: bodies in, bodies out, and problem documents (RFC 9457) for every error."""
+"""A Bottle app for JSON: response bodies, the HTTP status of each error, and its problem document (RFC 9457)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

@@ -171,7 +171,7 @@ def check_version(version: tuple[int, ...], servers: str) -> None:
 def unresolvable(client: AdminClient | KafkaConsumer) -> str | None:
     """A sentence that names the advertised addresses that cannot be resolved, None where all can be."""
     addresses = unresolvable_addresses(client)
-    return f"the broker advertises {', '.join(addresses)}, which cannot be resolved here" if addresses else None
+    return f"the broker advertises {', '.join(addresses)}, which this machine cannot resolve" if addresses else None
 
 
 def ensure_topics(options: dict[str, Any], names: Sequence[str], partitions: int, replication: int) -> None:

@@ -15,7 +15,7 @@ from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 
 REPEATED_REQUEST_MS = 1_000
-NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"  # of a new broker that still speaks an older one's protocol
+NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"  # of a new broker that still uses the protocol of an older one
 
 
 def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
@@ -57,7 +57,7 @@ def broker_version(client: KafkaAdminClient) -> tuple[int, ...]:
 
 
 def unresolvable_addresses(client: KafkaAdminClient | KafkaConsumer) -> list[str]:
-    """The addresses that the brokers advertise and that cannot be resolved here.
+    """The addresses that the brokers advertise and that this machine cannot resolve.
 
     The library's own error names neither host nor port. https://github.com/dpkp/kafka-python/issues/2156
     """
@@ -93,7 +93,7 @@ def discard_producer(producer: KafkaProducer) -> None:
 
 
 class AdminClient(KafkaAdminClient):  # type: ignore[misc]  # kafka-python has no types
-    """Leaves nothing behind when no broker answers; the library's own leaves a thread and sockets each time.
+    """Releases its thread and sockets when no broker answers; the library's own client leaks them each time.
 
     Raises IncompatibleBrokerVersion where the library reports only that time ran out.
     https://github.com/kafka-python-ng/kafka-python-ng/pull/186

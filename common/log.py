@@ -1,7 +1,7 @@
 """One JSON line for each event, on standard output. Nothing ever waits for the log.
 
-Own code, because structlog and python-json-logger write through a file object: when nobody reads a full pipe, each
-thread that logs waits in it, the watchdog too. Here such a line is dropped and counted. Speed is not the reason.
+Own code, because structlog and python-json-logger write through a file object. When nobody reads a full pipe, each
+thread that logs waits in it, the watchdog too. This module drops and counts such a line. Speed is not the reason.
 A request line takes structlog 9 us, this module 14 us and python-json-logger 24 us (best of seven runs, Python 3.11).
 """
 

@@ -53,7 +53,7 @@ def run_command(service: str, parser: argparse.ArgumentParser, arguments: Sequen
     try:
         options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError as error:  # the reader has ended, as `| head` does
+    except BrokenPipeError as error:  # the reader has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again when it exits
         raise SystemExit(128 + signal.SIGPIPE) from error
     except DatabaseUnavailable as error:

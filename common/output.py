@@ -48,7 +48,7 @@ class Output:
 
 
 def _opened_without_waiting(descriptor: int) -> int | None:
-    """The same pipe opened once more, so that O_NONBLOCK does not reach the programs that share the descriptor.
+    """A second descriptor of the same pipe, so that O_NONBLOCK does not affect the programs that share the first.
 
     None where the system cannot do that: only Linux has /proc.
     """

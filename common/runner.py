@@ -16,7 +16,7 @@ from common.http_server import HttpServer, WsgiApp
 from common.listening import authority, listen
 from common.processes import run_processes
 from common.request_log import request_logging_middleware
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 RETRY_SECONDS = 1
 STUCK_SECONDS = 60
@@ -32,7 +32,7 @@ class Worker:
 
     name: str
     run: Callable[[threading.Event], object]
-    status: Status
+    status: WorkerStatus
 
 
 class Service(Protocol):

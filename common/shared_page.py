@@ -8,7 +8,7 @@ _HEADER = struct.Struct("=II")  # length, CRC 32
 
 
 class SharedPage:
-    """Made before the processes that share it. One thread writes it, any may read it."""
+    """Shared memory: create it before the processes are forked. One thread writes, any thread may read."""
 
     def __init__(self, size: int) -> None:
         self._size = size

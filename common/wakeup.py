@@ -1,4 +1,4 @@
-"""A wake-up call that any thread of any process of a service may send and one thread waits for."""
+"""A notification from any thread of any process of a service to the one thread that waits for it."""
 
 import mmap
 import os
@@ -16,16 +16,17 @@ class WakeupEvent:
         os.set_blocking(self._writer, False)
 
     def notify(self) -> None:
+        """Wake the waiting thread, or let its next `wait` return at once. Never blocks."""
         if self._notified[0]:
             return
         self._notified[0] = 1
-        with suppress(BlockingIOError):  # the pipe is full: the waiting thread will wake up all the same
+        with suppress(BlockingIOError):  # the pipe is full, so it wakes the waiting thread anyway
             os.write(self._writer, b"!")
 
     def wait(self, seconds: float) -> None:
         """Return once it was notified since the last wait, or after `seconds`."""
         if select.select([self._reader], [], [], seconds)[0]:
             os.read(self._reader, 65536)
-        # After the read, and before the caller checks for work: a notification from now on is written, one from before
-        # announces work that the caller finds.
+        # After the read, and before the caller checks for work. A later notification is written to the pipe. An earlier
+        # one announced work that the caller finds.
         self._notified[0] = 0

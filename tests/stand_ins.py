@@ -49,7 +49,7 @@ class Producer:
         self._failing = failing
         self._failures = {**dict.fromkeys(too_large, MessageSizeTooLargeError()), **(failures or {})}
         self._refusing = refusing
-        self._on_get = on_get  # what others do during the wait for an acknowledgement
+        self._on_get = on_get  # what other processes do during the wait for an acknowledgement
 
     def send(self, topic, value, key, headers):
         number = len(self.sent)

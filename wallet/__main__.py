@@ -10,8 +10,8 @@ from common.log import configure
 from common.mysql import Database
 from common.runner import Worker, run
 from common.shared_metrics import shared_metrics
-from common.status import Status
 from common.wakeup import WakeupEvent
+from common.worker_status import WorkerStatus
 from wallet import settings as wallet_settings
 from wallet.api import create_app
 from wallet.messages import TOPICS, describe
@@ -22,7 +22,7 @@ def main() -> None:
     settings = wallet_settings.from_environment()
     database = Database(settings.database_url, settings.mysql_ssl_ca)
     # Shared by all processes: the relay runs in one, requests and commits happen in each.
-    status, wakeup, recent = Status(), WakeupEvent(), RecentEvents()
+    status, wakeup, recent = WorkerStatus(), WakeupEvent(), RecentEvents()
     relay = Relay(
         database=database,
         options=settings.kafka_options,

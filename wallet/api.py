@@ -19,7 +19,7 @@ from common.http_request import BadRequest, json_object, page
 from common.json_api import JsonApp, serve_health
 from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database
-from common.status import Status
+from common.worker_status import WorkerStatus
 from wallet import readiness, use_cases
 from wallet.domain import (
     Account,
@@ -63,7 +63,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 def create_app(
     database: Database,
-    status: Status,
+    status: WorkerStatus,
     committed: Callable[[], None],
     token: str = "",
     recent: RecentEvents | None = None,

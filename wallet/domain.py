@@ -8,8 +8,8 @@ from decimal import Decimal
 CENT = Decimal("0.01")
 MAX_BALANCE = Decimal("9999999999999.99")  # 13 digits before the point, 2 after it: DECIMAL(15,2)
 TEXT_CHARACTERS = 255
-# The database's clock gives the sequences, so a wrong clock must be refused. Between the two readings that are compared
-# a transfer can wait for locks and be retried for most of a minute.
+# Sequences come from the database's clock, so a wrong clock must be refused. Between the two readings that are
+# compared, a transfer can wait for locks and retries for most of a minute.
 CLOCK_DIFFERENCE_SECONDS = 300
 # Balances refuses a sequence that is more than a day ahead of its own database's clock.
 SEQUENCE_AHEAD_SECONDS = 43_200
@@ -137,6 +137,7 @@ Event = AccountCreated | TransactionCreated | BalanceUpdated | BalanceAnnounced
 
 
 def new_client(client_id: str, name: str, email: str, now: datetime) -> Client:
+    """Return a new client. Raises InvalidClient."""
     for field, value in (("name", name), ("email", email)):
         if not 1 <= len(value) <= TEXT_CHARACTERS or value.isspace():
             raise InvalidClient(field)
@@ -144,7 +145,10 @@ def new_client(client_id: str, name: str, email: str, now: datetime) -> Client:
 
 
 def open_account(account_id: str, client: Client, clock: int, now: datetime) -> tuple[Account, list[Event]]:
-    """Return the new account and its events. `clock`: the database's, in microseconds since 1970."""
+    """Return the new account and its events. `clock`: the database's, in microseconds since 1970.
+
+    Raises ClocksDiffer.
+    """
     account = Account(account_id, client.id, Decimal(0), now)
     sequence = _next_sequence(clock, now, account)
     return account, [AccountCreated(sequence, account.id, account.client_id, account.balance)]
@@ -155,7 +159,8 @@ def transfer(
 ) -> tuple[Transaction, list[Event]]:
     """Move `amount` from `source` to `target`; return the transaction and its events.
 
-    `clock` is the database's, in microseconds since 1970, read together with the locked accounts.
+    `clock` is the database's, in microseconds since 1970, read together with the locked accounts. Raises InvalidAmount,
+    SameAccount, InsufficientFunds, BalanceLimitExceeded, ClocksDiffer and SequenceFromTheFuture.
     """
     check_amount(amount)
     if source.id == target.id:

@@ -35,7 +35,7 @@ def create(
     to_body: Callable[[T], dict[str, Any]],
     location: str,
 ) -> HTTPResponse:
-    """Run the use case in one transaction, which is retried on a conflict, and return a 201.
+    """Run the use case in one transaction, retry it on a conflict, and return the 201.
 
     A request with an Idempotency-Key takes effect at most once: a repetition gets the saved response. `location` is
     the path of the created resource without its id. Raises the errors of the use case, BadRequest for an invalid key,

@@ -12,11 +12,11 @@ from common.events.outbox import Outbox
 from common.json_api import JsonApp
 from common.metrics import gauge
 from common.mysql import Cursor, Database, DatabaseUnavailable
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 
-def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Callable[..., Any]:
-    """The app with its requests and transfers counted, and all of the wallet's metrics at /metrics."""
+def metrics_middleware(app: JsonApp, database: Database, status: WorkerStatus) -> Callable[..., Any]:
+    """The app, with its requests and transfers counted and all metrics of Wallet at /metrics."""
     registry = CollectorRegistry()
     transfers = Counter("wallet_transfers", "Transfers requested, by outcome.", ("outcome",), registry=registry)
     transfers.labels("done")  # a metric with 0 from the start
@@ -29,7 +29,7 @@ def metrics_middleware(app: JsonApp, database: Database, status: Status) -> Call
     return metrics.metrics_middleware(app, registry, partial(collect, database, status), observe)
 
 
-def collect(database: Database, status: Status) -> list[Metric]:
+def collect(database: Database, status: WorkerStatus) -> list[Metric]:
     """The metrics of one scrape. Those that only MySQL has are absent while MySQL is unavailable."""
     relay = status.read()
     rows: int | None

@@ -7,11 +7,11 @@ from common.events import known_server
 from common.events.outbox import Outbox
 from common.mysql import Cursor, Database, DatabaseUnavailable, read_clock
 from common.runner import STUCK_SECONDS
-from common.status import Status
+from common.worker_status import WorkerStatus
 from wallet.domain import ClocksDiffer, check_clock
 
 
-def check(database: Database, status: Status) -> tuple[int, dict[str, Any]]:
+def check(database: Database, status: WorkerStatus) -> tuple[int, dict[str, Any]]:
     """The HTTP status and the facts. 503 if MySQL is unavailable, the relay's thread is stuck, or the clocks differ.
 
     Without Kafka the wallet is ready: transfers are stored, and their events wait in the outbox.

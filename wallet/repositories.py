@@ -1,6 +1,7 @@
 """The SQL of Wallet, one class for each table. Each works in the transaction of its cursor.
 
-Writes are queued and sent together, at the latest with the COMMIT: a transfer takes two round trips.
+Writes are queued and sent together, at the latest with the COMMIT: a transfer takes two round trips. Each `find` raises
+ClientNotFound, AccountNotFound or TransactionNotFound.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,15 +64,15 @@ class AccountRepository:
         return _exactly(account_id, self._cursor.fetchone(), _with_client, AccountNotFound)
 
     def page_with_clients(self, after: str, limit: int) -> list[tuple[Account, str]]:
-        """The same page, each account with the name of its client."""
+        """As `page`, each account with the name of its client."""
         self._cursor.execute(f"{_WITH_CLIENT} WHERE accounts.id > %s ORDER BY accounts.id LIMIT %s", (after, limit))
         return [_with_client(*row) for row in self._cursor.fetchall()]
 
     def lock(self, *account_ids: str) -> tuple[list[Account], int]:
-        """Lock the accounts until the transaction ends; return them and the database's clock (common.mysql.CLOCK).
+        """Lock the accounts until the transaction ends; return them and the database's clock (microseconds since 1970).
 
         Rows are locked in id order, so that two opposite transfers cannot deadlock. The index is forced because MySQL
-        scans a small table, and would then wait for rows that other transactions have locked.
+        scans a small table, and would then wait for rows that other transactions have locked. Raises AccountNotFound.
         """
         marks = ", ".join(["%s"] * len(account_ids))
         self._cursor.execute(

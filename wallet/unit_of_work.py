@@ -12,12 +12,14 @@ from wallet.repositories import AccountRepository, ClientRepository, Transaction
 
 
 class UnitOfWork:
+    """The repositories and the outbox of one transaction. `sequence` is that of the published events, None for none."""
+
     def __init__(self, cursor: Cursor, request_id: str | None = None, traceparent: str | None = None) -> None:
         self.clients = ClientRepository(cursor)
         self.accounts = AccountRepository(cursor)
         self.transactions = TransactionRepository(cursor)
         self.idempotency_keys = IdempotencyKeys(cursor)
-        self.sequence: int | None = None  # of the published events
+        self.sequence: int | None = None
         self._cursor = cursor
         self._request_id, self._traceparent = request_id, traceparent
 
@@ -35,5 +37,6 @@ class UnitOfWork:
 def unit_of_work(
     database: Database, request_id: str | None = None, traceparent: str | None = None
 ) -> Iterator[UnitOfWork]:
+    """Open a transaction; commit on a clean exit, roll back on any exception. Raises as Database.transaction."""
     with database.transaction() as cursor:
         yield UnitOfWork(cursor, request_id, traceparent)

@@ -36,8 +36,8 @@ def add_reconcile(commands: Any) -> None:
 def reconcile(options: Namespace) -> None:
     """Compare every balance with Wallet over HTTP, while both services are in use.
 
-    A difference is inconsistent if both services return the same balances in two readings, at least 5 s apart, between
-    which everything in flight was applied. If records are not consumed, the verdict is in_progress or unknown.
+    A difference is inconsistent if it is the same in two readings, at least 5 s apart, and everything in flight between
+    them was applied. If records are not consumed, the verdict is in_progress or unknown.
 
     WALLET_TOKEN and BALANCES_TOKEN are sent if they are set. If DATABASE_URL is set and all balances are consistent,
     the command clears announce_required in /ready of Balances.

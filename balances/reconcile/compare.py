@@ -118,9 +118,9 @@ class _Comparison:
         return False
 
     def _catches_up(self, at_least: float) -> bool:
-        """Wait `at_least` so many seconds, and until all that is in flight now is applied.
+        """Wait `at_least` so many seconds, and until everything that is in flight now is applied.
 
-        False if that takes longer than CAUGHT_UP_SECONDS.
+        Returns False after CAUGHT_UP_SECONDS.
         """
         started = self._clock.monotonic()
 

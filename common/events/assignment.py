@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
     records: list[Any]
     next_offset: int
-    hole: bool = False  # a gap before it in a compacted topic: records may be gone that were never read
+    hole: bool = False  # a gap before it in a compacted topic: records may have been removed before they were read
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
@@ -139,8 +139,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         """{partition: whether a hole is before the offset} of those whose log continues the position; invalidates the
         others, whose log was cut.
 
-        A gap is usual where a transaction ended or was aborted. In a compacted topic it is a hole: nobody knows what it
-        held. A log that begins behind the gap has lost records.
+        A gap is usual where a transaction ended or was aborted. In a compacted topic it is a hole: the
+        records that it had are unknown. A log that begins behind the gap has lost records.
         """
         expected = {partition: self.positions[partition].next_offset for partition in reached}
         beginnings = self._beginnings([each for each, offset in reached.items() if offset > expected[each]])

@@ -28,11 +28,12 @@ class Consumed(NamedTuple):
 
 @dataclass(frozen=True)
 class ConsumedEvents(Generic[E]):
-    """Adds to `recent`. What only the service knows is passed in.
+    """Adds to `recent`. The service passes in what only it knows.
 
-    `describe(record)` gives its own fields, also of a record that cannot be read. `changes(cursor, earlier, last)` runs
-    before a batch is applied: whether the events of each of the last records change the projection if those of the
-    earlier records come first. `clock()` is the database's time in microseconds since 1970.
+    - `describe(record)` returns the service's own fields, also for an unreadable record.
+    - `changes(cursor, earlier, last)` runs before a batch is applied. For each of the last records it returns whether
+      the record's events change the projection after those of the earlier records.
+    - `clock()` is the database's time in microseconds since 1970.
     """
 
     recent: RecentEvents

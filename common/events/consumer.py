@@ -25,21 +25,21 @@ from common.events.state import Report
 from common.kafka import Topics
 from common.kafka_internals import accept_any_header_names
 from common.mysql import Conflict, Database, DatabaseUnavailable
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 __all__ = ["Consumer", "Group", "Projection", "client", "run"]
 
 POLL_RECORDS = 10_000  # all of one fetch: what a poll leaves over holds up the fetch of the other partitions
 FETCH_BYTES = 2 * 1024 * 1024
 FETCH_WAIT_MS = 100
-SESSION_MS, HEARTBEAT_MS = 6_000, 1_000  # the others of a group learn at a heartbeat that one is gone: 8 s in all
+SESSION_MS, HEARTBEAT_MS = 6_000, 1_000  # others take over from a crashed member within 8 s: at their next heartbeat
 METADATA_MS = 5_000  # how late a re-created topic is noticed: until then its offsets seem to be the old one's
 PROBE_SECONDS = 2
 COMMIT_SECONDS = 1
 FORGET_SECONDS = 60  # between two checks for dead letters that were decided long ago
 RETRY_SECONDS = 0.5
-# How long this thread may keep the interpreter from those that answer requests. During a backlog the shorter one brings
-# the slowest hundredth of the GETs from 136 to 44 ms; without one it would cost them a tenth of their number.
+# How long this thread may keep the interpreter from those that answer requests. During a backlog the shorter time
+# brings the slowest hundredth of the GETs from 136 to 44 ms. Without a backlog it would cost a tenth of the GETs.
 BACKLOG_RECORDS, YIELD_SECONDS, SWITCH_SECONDS = 500, 0.0001, sys.getswitchinterval()
 
 log = logging.getLogger("consumer")
@@ -63,9 +63,9 @@ def run(
     options: dict[str, Any],
     projection: Projection[Any],
     group: Group,
-    status: Status,
+    status: WorkerStatus,
 ) -> None:
-    """Consume the topics until `stop`; wait out every outage. An error of the client's own ends it: make a new one."""
+    """Consume the topics until `stop`; wait out every outage. After an error of the Kafka client, call `run` again."""
     compacted = _await_topics(stop, options, projection.topics, group, status)
     if stop.is_set():
         return
@@ -113,7 +113,7 @@ class Consumer(Generic[E]):
         client: KafkaConsumer,
         database: Database,
         projection: Projection[E],
-        status: Status,
+        status: WorkerStatus,
         compacted: Collection[str] = (),
     ) -> None:
         self.assignment = Assignment(client, projection.topics, compacted)
@@ -131,14 +131,14 @@ class Consumer(Generic[E]):
         return self._state.mysql
 
     def consume_batch(self) -> int:
-        """Apply what one poll returns, its dead letters and its offsets in one transaction; how many records it was."""
+        """Apply the records of one poll with offsets and dead letters in one transaction; return how many records."""
         batches = self.assignment.poll()
         records = self._apply(batches) if batches else 0
         self._initialize()
         return records
 
     def maintain(self) -> None:
-        """Between two batches: probe MySQL and Kafka, forget old dead letters, report."""
+        """Probe MySQL and Kafka, delete old dead letters, publish the status. To be called between two batches."""
         now = time.monotonic()
         if now >= self._probe_at:
             # Counted from the start: while Kafka hangs, a probe takes as long as the pause, and polls in between would
@@ -213,9 +213,9 @@ class Consumer(Generic[E]):
 
 
 def _await_topics(
-    stop: StopEvent, options: dict[str, Any], names: Sequence[str], group: Group, status: Status
+    stop: StopEvent, options: dict[str, Any], names: Sequence[str], group: Group, status: WorkerStatus
 ) -> frozenset[str]:
-    """Wait for Kafka, create what is missing; give the topics that are compacted."""
+    """Wait for Kafka, create the missing topics; return the compacted ones."""
     known, reported = status.read(), ""
     with closing(Topics(options, names, group.partitions, group.replication)) as topics:
         while not stop.is_set():
@@ -233,6 +233,6 @@ def _await_topics(
 
 
 def _header_values(records: Sequence[Any], name: str) -> list[str]:
-    """The values of one header in the batch, the first few: enough to follow one request, short enough for a line."""
+    """The values of one header in the first ten records: enough to follow one request, short enough for a line."""
     values = (value for record in records[:10] for key, value in record.headers if key == name and value)
     return [value.decode("utf-8", "replace")[:128] for value in values]

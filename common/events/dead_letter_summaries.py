@@ -9,7 +9,7 @@ from common.mysql import Cursor
 
 
 class Summary(NamedTuple):
-    """A parked record. `value_bytes` is the size in Kafka, None of a null value; of a cut one only a part is stored."""
+    """A parked record. `value_bytes`: the size of its value in Kafka, None for null. `complete`: all is stored."""
 
     id: int
     topic: str
@@ -22,7 +22,7 @@ class Summary(NamedTuple):
 
 
 def page(cursor: Cursor, after: int, limit: int) -> list[Summary]:
-    """At most `limit` parked ones whose ids come after `after`, in id order."""
+    """At most `limit` parked records with an id higher than `after`, in id order."""
     cursor.execute(
         "SELECT id, topic, partition_id, record_offset, error, parked_at, COALESCE(value_bytes, LENGTH(record_value)),"
         " value_bytes IS NULL FROM dead_letters WHERE state = 'parked' AND id > %s ORDER BY id LIMIT %s",

@@ -1,4 +1,4 @@
-"""Records that could not be applied: parked with the reason, until a person has them reprocessed or discarded.
+"""Records that could not be applied: parked with the reason, until a person reprocesses or discards them.
 
 A record is stored complete where the server takes it in one packet. Of a larger one the table holds its place in
 Kafka, the size and the SHA-256 of its value, and its first bytes. Needs table `dead_letters`.
@@ -38,7 +38,7 @@ class Parked(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A parked record. What a parser reads has the names of a record of Kafka."""
+    """A parked record. The fields that a parser reads have the names of a Kafka record's."""
 
     id: int
     topic: str
@@ -125,7 +125,7 @@ def park(cursor: Cursor, parked: Sequence[Parked]) -> None:
 
 
 def count(cursor: Cursor) -> int:
-    """How many wait for a decision, counted up to COUNTED."""
+    """The number of parked records, counted up to COUNTED."""
     cursor.execute(
         "SELECT COUNT(*) FROM (SELECT id FROM dead_letters WHERE state = 'parked' LIMIT %s) AS counted", (COUNTED,)
     )
@@ -134,7 +134,7 @@ def count(cursor: Cursor) -> int:
 
 
 def page(cursor: Cursor, after: int, limit: int) -> list[DeadLetter]:
-    """At most `limit` parked ones whose ids come after `after`, in id order, which is the order of their parking."""
+    """At most `limit` parked records with an id higher than `after`, in id order, which is the order of parking."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM dead_letters WHERE state = 'parked' AND id > %s ORDER BY id LIMIT %s", (after, limit)
     )
@@ -142,7 +142,7 @@ def page(cursor: Cursor, after: int, limit: int) -> list[DeadLetter]:
 
 
 def find(cursor: Cursor, dead_letter_id: int, for_update: bool = False) -> DeadLetter:
-    """The dead letter, locked until the transaction ends if asked to. Raises DeadLetterNotFound."""
+    """The dead letter; `for_update` locks it until the transaction ends. Raises DeadLetterNotFound."""
     lock = " FOR UPDATE" if for_update else ""
     cursor.execute(f"SELECT {_COLUMNS} FROM dead_letters WHERE id = %s{lock}", (dead_letter_id,))
     if (row := cursor.fetchone()) is None:
@@ -175,14 +175,17 @@ def reprocess(
 
 
 def discard(cursor: Cursor, dead_letter_id: int) -> None:
-    """Decide that the record is not to be applied; until it is forgotten it still can be."""
+    """Mark the record as discarded; for KEPT_DAYS it can still be reprocessed.
+
+    Raises DeadLetterNotFound and AlreadyReprocessed.
+    """
     if find(cursor, dead_letter_id, for_update=True).state == "reprocessed":
         raise AlreadyReprocessed(dead_letter_id)
     _decide(cursor, dead_letter_id, "discarded")
 
 
 def forget_decided(cursor: Cursor) -> None:
-    """Delete at most FORGOTTEN_AT_ONCE that were reprocessed or discarded more than KEPT_DAYS ago."""
+    """Delete at most FORGOTTEN_AT_ONCE records that were reprocessed or discarded more than KEPT_DAYS ago."""
     cursor.execute(
         "DELETE FROM dead_letters WHERE state IN ('delivered', 'reprocessed', 'discarded')"
         " AND settled_at < UTC_TIMESTAMP(6) - INTERVAL %s DAY LIMIT %s",
@@ -198,15 +201,15 @@ _COLUMNS = (
 
 
 def _stored(record: Any, packet_bytes: int) -> tuple[bytes | None, bytes | None, str, int | None, str | None]:
-    """Key, value and headers as JSON; with the size and SHA-256 of the value where these are not all of the record.
+    """(key, value, headers as JSON, size, SHA-256): the last two of the value, None if the record is stored complete.
 
     Each byte takes up to two in a statement: as hexadecimal digits, or escaped.
     """
     key, value, headers = record.key, record.value, _as_text(record.headers)
-    room = min(COMPLETE_BYTES, max(0, packet_bytes - OTHER_BYTES) // 2)
-    if len(key or b"") + len(value or b"") + len(headers) <= room:
+    limit = min(COMPLETE_BYTES, max(0, packet_bytes - OTHER_BYTES) // 2)
+    if len(key or b"") + len(value or b"") + len(headers) <= limit:
         return key, value, headers, None, None
-    cut = min(CUT_BYTES, room)
+    cut = min(CUT_BYTES, limit)
     kept_headers = headers if len(headers) <= cut // 4 else "[]"
     sha256 = hashlib.sha256(value or b"").hexdigest()
     return key and key[: cut // 4], value and value[: cut // 2], kept_headers, len(value or b""), sha256

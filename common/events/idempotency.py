@@ -19,7 +19,7 @@ class KeyReused(Exception):
 
 
 class Key(NamedTuple):
-    """`scope` keeps the keys of different endpoints apart; `body_sha256` distinguishes a retry from another request."""
+    """`scope` separates the keys of different endpoints; `body_sha256` distinguishes a retry from another request."""
 
     scope: str
     key: str
@@ -27,6 +27,8 @@ class Key(NamedTuple):
 
 
 class Response(NamedTuple):
+    """The HTTP response of the first request; `headers` is a JSON object as text."""
+
     status: int
     headers: str
     body: str
@@ -65,6 +67,7 @@ class IdempotencyKeys:
         return Response(*response)
 
     def save(self, key: Key, response: Response) -> None:
+        """Save the response for a key that `find` holds in this transaction."""
         self._cursor.queue(
             "UPDATE idempotency_keys SET status = %s, headers = %s, body = %s"
             " WHERE scope = %s AND idempotency_key = %s",
@@ -72,7 +75,7 @@ class IdempotencyKeys:
         )
 
     def forget_expired(self, limit: int) -> int:
-        """Delete at most `limit` responses older than a day; give how many were deleted."""
+        """Delete at most `limit` responses older than a day; return how many were deleted."""
         return self._cursor.execute(
             "DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 1 DAY"
             " ORDER BY created_at LIMIT %s",

@@ -22,7 +22,7 @@ from common.events.dead_letters import UnreadableRecord
 from common.mysql import Cursor
 
 KEPT_DAYS = 30
-IDS_AT_ONCE = 2_000  # in one statement: the smallest packet that a server takes by default has room for six times more
+IDS_AT_ONCE = 2_000  # in one statement: the smallest default of max_allowed_packet takes six times more
 EXPIRED_MORE = 100  # deleted beyond the number that came: the table shrinks also where batches are small
 
 E = TypeVar("E")
@@ -52,9 +52,9 @@ def keep_new(cursor: Cursor, events: Sequence[E], id_of: Callable[[E], str], kep
     several events, each needs an id of its own. The call waits for another open transaction with one of the ids, and
     raises Conflict after the lock timeout.
 
-    Each call deletes some ids that are older than `kept_days`. That limit must exceed the age at which an event can
-    arrive again: the topic's retention with its open segment, plus the longest outage of the relay, or the age of a
-    backup from which the producer's database is restored. An event that arrives later counts twice.
+    Each call deletes some ids that are older than `kept_days`; an event that arrives again after that counts twice.
+    Choose more than the topic's retention with its open segment, plus the longest outage of the relay. Where the
+    producer's database may be restored, also choose more than the age of its oldest backup.
     """
     first: dict[str, E] = {}
     for event in events:
@@ -69,7 +69,7 @@ def keep_new(cursor: Cursor, events: Sequence[E], id_of: Callable[[E], str], kep
 
 
 def _insert(cursor: Cursor, ids: Sequence[str], batch: bytes) -> set[str]:
-    """Insert the ids that are absent; give which they were."""
+    """Insert the ids that are absent, and return them."""
     # Not INSERT IGNORE, which would also ignore that an id is too long, cut it, and take it for another one.
     inserted = cursor.execute(
         f"INSERT INTO inbox (event_id, batch) VALUES {', '.join(['(%s, %s)'] * len(ids))}"

@@ -1,9 +1,11 @@
 """Leader election by a lease: a row that one process holds until a moment of the database's clock.
 
-Compare-and-set on one row holds on every engine: one server, a promoted replica, a cluster of several primaries. (A
-lock that a server keeps in memory, as GET_LOCK, is unknown to the other nodes of a cluster.) A process that hangs
-loses the lease when it expires. A lease that lasts impossibly long was given by a wrong clock, and counts as expired.
-Two processes may believe for a moment that they hold it: what they do must bear that.
+Compare-and-set on one row works on every engine: one server, a promoted replica, a cluster of several primaries.
+GET_LOCK does not: the lock is in the memory of one server, unknown to the other nodes of a cluster.
+
+A process that hangs loses the lease when it expires. A lease that expires more than an hour from now was taken while
+the clock was wrong, and counts as expired. For a moment two processes can both hold the lease; their work must tolerate
+that.
 """
 
 import time

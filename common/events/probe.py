@@ -1,4 +1,4 @@
-"""Asks MySQL and Kafka now and then how far the projection and the logs are, and keeps the group complete."""
+"""Asks MySQL and Kafka how far the projection and the logs are, and requests a rebalance for unread partitions."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ log = logging.getLogger("consumer")
 
 
 class Probe:
-    """The answers go into `state`; a position that is no longer the stored offset is invalidated."""
+    """Writes the answers to `state`, and invalidates each position that is no longer the stored offset."""
 
     def __init__(self, client: KafkaConsumer, topics: Sequence[str], assignment: Assignment, state: State) -> None:
         self._client = client
@@ -74,10 +74,10 @@ class Probe:
 
 
 class Rebalances:
-    """Requests a rebalance while partitions have no consumer, less and less often.
+    """Requests a rebalance while partitions have no consumer, at growing intervals.
 
-    A member that returns under its own name gets what it had, and neither it nor the group then compares that with the
-    topics: partitions that were added meanwhile would never be consumed. A rebalance does not help where a foreign
+    A static member that returns gets its old partitions. Neither the member nor the group compares them with the
+    topics, so partitions that were added in between would have no consumer. A rebalance does not help where a foreign
     member has the partition and stores nothing.
     """
 

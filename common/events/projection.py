@@ -23,9 +23,11 @@ E = TypeVar("E")
 
 @dataclass(frozen=True)
 class Projection(Generic[E]):
-    """What the consumer feeds. `parse` raises UnreadableRecord; `apply` returns how many events were stale.
+    """A read model: its topics, `parse` (record to events) and `apply` (events to rows).
 
-    `consumed`, where given, shows the last records of each batch.
+    `parse` raises UnreadableRecord for a record that can never be applied. `apply` runs in the transaction that moves
+    the stored offsets, and returns how many events were stale. A record counts once; a resent event is another record.
+    So `apply` needs a guard: a sequence for absolute values, common.events.inbox for sums. `consumed` is for display.
     """
 
     topics: Sequence[str]

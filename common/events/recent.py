@@ -13,9 +13,9 @@ _TEXT_CHARACTERS = 255  # of a header or key: a record of another program may ha
 
 
 class RecentEvents:
-    """The last LIMIT entries, in memory. Made before the processes of a service are.
+    """The last LIMIT entries, in shared memory: create it before the processes of a service are forked.
 
-    One thread adds, any may read. An entry is encoded once, when it is added, and a reader gets the complete JSON.
+    One thread adds, any thread may read. An entry is encoded once, when it is added: a reader gets the complete JSON.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class RecentEvents:
         self._page = SharedPage(_BYTES)
 
     def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Add the entries, the oldest first. The oldest of all are forgotten, also where the page would overflow."""
+        """Add the entries, the oldest first; drop the oldest ones beyond LIMIT entries or the size of the page."""
         self._entries.extendleft(map(to_json, entries))
         while sum(map(len, self._entries)) + len(self._entries) + 1 > _BYTES:
             self._entries.pop()

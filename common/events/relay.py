@@ -20,8 +20,8 @@ from common.events.published import PublishedEvents
 from common.kafka import Topics
 from common.kafka_internals import discard_producer
 from common.mysql import Conflict, Connection, Database, DatabaseUnavailable, own_errors
-from common.status import Status
 from common.wakeup import WakeupEvent
+from common.worker_status import WorkerStatus
 
 __all__ = ["BATCH_ROWS", "Relay", "Unacknowledged", "relay_batch"]
 
@@ -51,7 +51,7 @@ class Relay:
     partitions: int  # of a topic that does not exist yet
     replication: int
     wakeup: WakeupEvent
-    status: Status
+    status: WorkerStatus
     published: PublishedEvents | None = None  # adds what this relay publishes
     _lease: Lease = field(default_factory=lambda: Lease("relay"))
     _batch_rows: int = BATCH_ROWS

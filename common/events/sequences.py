@@ -1,4 +1,4 @@
-"""Brings sequences from the future back: those that were given while the clock of a database was ahead.
+"""Resets sequences from the future: those that were drawn while the clock of a database was ahead.
 
 A sequence is taken from the clock, so one from the future would outrank every event until that time has come.
 """
@@ -39,9 +39,10 @@ class Future(NamedTuple):
 def reset_future(
     database: Database, table: Table, dry_run: bool = False, now: Callable[[], float] = time.time
 ) -> Future:
-    """Set each sequence that is more than AHEAD_SECONDS ahead of the database's clock to the clock; give which.
+    """Set each sequence that is more than AHEAD_SECONDS ahead of the database's clock to the clock.
 
-    Transfers may go on meanwhile. Raises WrongClock, and changes nothing, while the database's clock is still wrong.
+    Returns how many there were; a `dry_run` changes nothing. Other transactions continue. Raises WrongClock, and
+    changes nothing, while the database's clock is still wrong.
     """
     seconds = database.read(read_clock) / 1_000_000 - now()
     if abs(seconds) > AHEAD_SECONDS:

@@ -53,7 +53,7 @@ def log_starts(starts: Mapping[Partition, Start]) -> None:
     """Log one line for each reason, a warning for a loss of data."""
     by_reason = defaultdict(list)
     for partition, start in starts.items():
-        by_reason[start.reason or "reading on", start.data_loss].append(partition)
+        by_reason[start.reason or "continuing at the stored offset", start.data_loss].append(partition)
     for (reason, data_loss), partitions in by_reason.items():
         extra = offsets.named(partitions)
         if len(partitions) == 1:

@@ -1,4 +1,4 @@
-"""What a consumer knows of its servers and its group, and the status and the log lines that it makes of it."""
+"""The state of a consumer, its servers and its group; and the report of it, as status and log lines."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 from common.events.assignment import Assignment
 from common.events.progress import Progress
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 log = logging.getLogger("consumer")
 
@@ -34,19 +34,22 @@ class State:
 class Report:
     """Publishes the state, and logs it when it changes."""
 
-    def __init__(self, status: Status, compacted: Collection[str]) -> None:
+    def __init__(self, status: WorkerStatus, compacted: Collection[str]) -> None:
         self._status = status
-        self._problems = [f"topic {topic} is compacted: balances may be lost unread" for topic in sorted(compacted)]
+        self._problems = [
+            f"topic {topic} is compacted: records may be removed before they are read" for topic in sorted(compacted)
+        ]
         self._logged: dict[str, Any] = {}
 
     def restore(self) -> State:
-        """The state to begin with: what an earlier consumer of this process published and is still true."""
+        """The initial state: what an earlier consumer of this process published and is still true."""
         known = self._status.read()
         state = State(positioned=known.get("positioned", False))
         state.progress.restore(known, time.time() - self._status.age())
         return state
 
     def publish(self, state: State, assignment: Assignment) -> None:
+        """Write the status that /ready and /metrics show; log one line if a fact changed."""
         now = time.time()
         servers = {"consumer": _activity(state, assignment), "kafka": state.kafka, "mysql": state.mysql}
         problems = self._problems + _problems(state, assignment)
@@ -66,7 +69,7 @@ class Report:
         extra = {name: value for name, value in facts.items() if self._logged.get(name) != value}
         if facts["stalled"]:
             extra["partitions"] = [str(partition) for partition in progress.stalled(now)[:10]]
-        log.log(logging.WARNING if bad else logging.INFO, "consumer", extra=extra)
+        log.log(logging.WARNING if bad else logging.INFO, "consumer status changed", extra=extra)
         self._logged = facts
 
 

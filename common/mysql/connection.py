@@ -69,7 +69,7 @@ class Connection(_Connection):
         return write(value) if write else str(super().escape(value, mapping))
 
     def prepare(self) -> None:
-        """Set the session up, and learn how the server takes statements."""
+        """Set the variables of the session, and read how large a packet may be and how many statements it may have."""
         with self.cursor() as cursor:
             for statement in session.statements():
                 cursor.queue(statement)
@@ -111,8 +111,8 @@ class Connection(_Connection):
 class Cursor(pymysql.cursors.Cursor):
     """A cursor that may queue statements and send them with the next one: a round trip costs more than many statements.
 
-    `upserted`: how many rows the last INSERT … ON DUPLICATE KEY UPDATE (of `executemany`: all of its parts) inserted or
-    changed, without those that it left unchanged.
+    `upserted`: how many rows the last INSERT … ON DUPLICATE KEY UPDATE inserted or changed, without the unchanged ones.
+    After `executemany` it counts all parts of the statement.
     """
 
     connection: Connection

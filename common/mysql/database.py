@@ -47,7 +47,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
-        """Give a cursor; commit on a clean exit, roll back and re-raise on any exception.
+        """Yield a cursor; commit on a clean exit, roll back and re-raise on any exception.
 
         Raises OutcomeUnknown, a DatabaseUnavailable, when the COMMIT may have taken effect. Never repeats a COMMIT.
         """

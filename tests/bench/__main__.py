@@ -19,7 +19,8 @@ from tests.bench.report import Result, as_data, results, table
 BENCHMARKS: dict[str, Benchmark] = {
     "get": queries.ONE_PROCESS,
     "processes": queries.TWO_PROCESSES,
-    "post": transfers.TRANSFERS,
+    "post": transfers.ONE_PROCESS,
+    "post-processes": transfers.TWO_PROCESSES,
     "events": events.FEW_ACCOUNTS,
     "accounts": events.MANY_ACCOUNTS,
     "backlog": queries.BACKLOG,

@@ -102,7 +102,7 @@ def execute(database: str, statement: str, *parameters: Any) -> tuple[tuple[Any,
         return tuple(cursor.fetchall())
 
 
-# Numbers 0 to 999,999 from six digits: one statement on MySQL and MariaDB alike.
+# Numbers 0 to 999,999 from six digits: one statement, on MySQL and on MariaDB.
 _DIGITS = "(" + " UNION ".join(f"SELECT {digit} AS d" for digit in range(10)) + ")"
 _NUMBERS = "SELECT a.d + 10*b.d + 100*c.d + 1000*d.d + 10000*e.d + 100000*f.d AS n FROM " + ", ".join(
     f"{_DIGITS} {name}" for name in "abcdef"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.bench import load, sql_loop, system
@@ -15,8 +16,8 @@ CONNECTIONS, MORE_CONNECTIONS = 8, 32
 
 
 @contextmanager
-def _prepared(root: Path) -> Iterator[None]:
-    system.restart(root, "wallet")
+def _prepared(root: Path, http_processes: int) -> Iterator[None]:
+    system.restart(root, "wallet", http_processes)
     system.migrate_reference()
     for database in ("wallet", system.REFERENCE):
         system.fill_accounts(database, ACCOUNTS)
@@ -37,9 +38,9 @@ def _loop(name: str, accounts: int) -> Callable[[int], Run]:
     return lambda seconds: {name: sql_loop.run(accounts, seconds)}
 
 
-TRANSFERS = Benchmark(
+ONE_PROCESS = Benchmark(
     about="POST with the relay running against a loop of the same SQL in 8 threads of one process",
-    prepare=_prepared,
+    prepare=partial(_prepared, http_processes=1),
     steps=[
         Step(_load("post", ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
         Step(_loop("loop", ACCOUNTS), is_product=False, fixed_seconds=0.2),
@@ -56,5 +57,18 @@ TRANSFERS = Benchmark(
         Row("POST, 32 connections, failed", "responses", "more_post_failed", at_most=0, every_run=True),
         Row("POST, 8 connections, p99", "ms", "post_p99"),
         Row("POST, two accounts, p99", "ms", "hot_post_p99"),
+    ],
+)
+
+TWO_PROCESSES = Benchmark(
+    about="POST with two processes against the loop of one process",
+    prepare=partial(_prepared, http_processes=2),
+    steps=[
+        Step(_load("two_post", ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
+        Step(_loop("two_loop", ACCOUNTS), is_product=False, fixed_seconds=0.2),
+    ],
+    rows=[
+        Row("POST, 2 processes, 8 connections", "transfers/s", "two_post", "two_loop", "bare SQL loop"),
+        Row("POST, 2 processes, 8 connections, failed", "responses", "two_post_failed", at_most=0, every_run=True),
     ],
 )

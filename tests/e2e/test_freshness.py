@@ -26,7 +26,7 @@ def test_none_of_many_reads_after_a_write_is_stale(wallet_url, balances_url):
 
 
 def _reader(wallet_url, balances_url, reads):
-    """Move a cent to and fro between two accounts of its own, reading one of them after each move.
+    """Move a cent back and forth between two new accounts, and read one of them after each move.
 
     Gives the reads that were stale, as (expected, read).
     """

@@ -1,4 +1,4 @@
-"""A port in front of another: what passes can be cut, at a chosen moment too, held up and released."""
+"""A proxy in front of a port: it can cut connections, also at a chosen moment, and delay and release their bytes."""
 
 import asyncio
 import threading

@@ -100,7 +100,7 @@ class Pair:
         self.replica.execute(dialect.follow.format(port=self.primary.port), dialect.start, "SET GLOBAL read_only = 1")
 
     def let_the_replica_lag(self) -> None:
-        """From now on it learns of no further transaction."""
+        """From now on the replica receives no further transaction."""
         ((executed,),) = self.primary.execute(self._dialect.executed)
         caught_up = self._dialect.await_executed.format(executed=executed.replace("\n", ""))
         eventually(lambda: self.replica.execute(caught_up) == ((0,),), CATCH_UP_SECONDS, "the replica to catch up")

@@ -1,4 +1,4 @@
-"""Several instances of each service: the next leader when one dies or hangs, and what a zombie may still do."""
+"""Several instances of each service: the next leader when one is killed or hangs, and what a zombie can still do."""
 
 import time
 
@@ -19,7 +19,7 @@ BALANCES = ("balances", "balances-2", "balances-3")
 
 
 @pytest.mark.parametrize("end", ["kill", "pause"])
-def test_another_wallet_becomes_the_leader_when_the_leader_is_gone(scene, end):
+def test_another_wallet_becomes_the_leader_after_the_leader_ends(scene, end):
     system = scene.system
     system.cast([*WALLETS, "balances"])
     leader, other = roles(system)
@@ -87,7 +87,7 @@ def test_members_that_join_and_leave_delay_no_event(scene):
 
 
 @pytest.mark.parametrize("end", ["kill", "pause"])
-def test_other_members_take_over_the_partitions_of_one_that_is_gone(scene, end):
+def test_other_members_take_over_the_partitions_of_one_that_ended(scene, end):
     system = scene.system
     system.cast(["wallet", *BALANCES])
     scene.load(balances=BALANCES)

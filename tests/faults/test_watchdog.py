@@ -16,10 +16,10 @@ STUCK = """
 import threading
 from common.mysql import Database
 from common.runner import Worker, run
-from common.status import Status
+from common.worker_status import WorkerStatus
 from wallet.api import create_app
 
-status = Status()
+status = WorkerStatus()
 app = create_app(Database("mysql://wallet:wallet@127.0.0.1:{mysql}/wallet"), status, lambda: None)
 relay = Worker("relay", lambda stop: threading.Event().wait(), status)
 run(lambda first: (app, [relay]), "127.0.0.1", {port})

@@ -38,7 +38,7 @@ def balances_database(balances_url):
 
 @pytest.fixture(scope="session")
 def kafka():
-    """What any client of the broker needs."""
+    """The options of every client of the broker."""
     return client_options(needed("TEST_KAFKA_BOOTSTRAP_SERVERS"))
 
 
@@ -50,7 +50,7 @@ def admin(kafka):
 
 @pytest.fixture(scope="session")
 def make_topic(admin):
-    """Makes a topic with a name of its own; all go in the end."""
+    """Creates topics with unique names, and deletes them at the end."""
     made = []
 
     def make(partitions=1):

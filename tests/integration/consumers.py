@@ -9,21 +9,21 @@ from balances.messages import parse
 from common.events import consumer
 from common.events.consumer import Consumer, Group, Projection
 from common.mysql import DatabaseClock
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 
 
 def balances_of(database, topics):
-    """The projection of Balances, on topics of a test's own."""
+    """The projection of Balances, on the topics of a test."""
     return Projection(list(topics), partial(parse, clock=DatabaseClock(database)), projection.apply)
 
 
 @contextmanager
 def consumer_of(kafka, database, *topics, group=None, instance=None, status=None, compacted=()):
-    """A Consumer of the topics, as `consumer.run` makes it; in a new group and of a new name unless they are given."""
+    """A Consumer of the topics, as `consumer.run` makes it; its group and its instance are new unless given."""
     client = consumer.client(kafka, Group(group or f"test-{uuid4()}", instance or str(uuid4())))
     try:
-        worker = Consumer(client, database, balances_of(database, topics), status or Status(), compacted)
+        worker = Consumer(client, database, balances_of(database, topics), status or WorkerStatus(), compacted)
         client.subscribe(list(topics), listener=worker.assignment)
         yield worker
     finally:

@@ -14,7 +14,7 @@ from common.events import consumer
 from common.events.consumer import Group
 from common.events.relay import relay_batch
 from common.request_log import request_logging_middleware
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.integration.consumers import balances_of
 from wallet.messages import TOPICS as WALLET_TOPICS
 
@@ -28,7 +28,10 @@ class Pipeline:
 @contextmanager
 def pipeline(wallet_database, balances_database, kafka, make_topic, token=""):
     own = {topic: make_topic() for topic in WALLET_TOPICS}
-    relay_status, consumer_status = Status(), _Renamed(Status(), {name: topic for topic, name in own.items()})
+    relay_status, consumer_status = (
+        WorkerStatus(),
+        _Renamed(WorkerStatus(), {name: topic for topic, name in own.items()}),
+    )
     relay_status.write({"relay": "leader", "kafka": "up"})
     stop, relaying = threading.Event(), threading.Event()
     relaying.set()

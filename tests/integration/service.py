@@ -1,4 +1,4 @@
-"""A service in a process of its own, as its entrypoint would run it."""
+"""A service in a separate process, as its entrypoint runs it."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Service:
                 env={**os.environ, "HOST": "127.0.0.1", "PORT": str(self.port), **environment},
                 stdout=file if output is None else output,
                 stderr=subprocess.STDOUT,
-                # Where the tests run in the background of a shell, SIGINT is ignored, and would be here too.
+                # In the background of a shell the tests ignore SIGINT, and a child inherits that.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
@@ -84,7 +84,7 @@ def run_command(service, database_url, *arguments):
 
 
 def free_port():
-    """One below the range that outgoing connections take theirs from."""
+    """A free port below the range of outgoing connections."""
     while True:
         port = random.randint(12000, 19999)
         with socket.socket() as probe:

@@ -21,7 +21,7 @@ def value(database, statement, *parameters):
 
 
 def execute(database, statement, *parameters):
-    """Run one statement in a transaction of its own; give the rows that it changed."""
+    """Run one statement in a transaction; return how many rows it changed."""
     with database.transaction() as cursor:
         return cursor.execute(statement, parameters)
 
@@ -34,7 +34,7 @@ def emptied(database, tables):
 
 
 def drop_all(database):
-    """Drop everything that an earlier run, perhaps of other code, has left."""
+    """Drop every table that an earlier run has left, perhaps of other code."""
     with database.transaction() as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
         tables = [table for (table,) in cursor.fetchall()]

@@ -19,7 +19,7 @@ from common.events.consumer import Group
 from common.events.offsets import Partition
 from common.events.progress import LISTED, Progress
 from common.mysql import Database, DatabaseUnavailable
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.events import balance_updated
 from tests.eventually import eventually
 from tests.integration.consumers import consume, consumer_of, initialize
@@ -39,7 +39,8 @@ def transfer(ana, bruno):
     return balance_updated(account_id_from="ana", account_id_to="bruno", **balances)
 
 
-def held(name, account_id, balance):
+def account_event(name, account_id, balance):
+    """The value of an AccountCreated or a BalanceAnnounced."""
     return json.dumps({"Name": name, "Payload": {"account_id": account_id, "balance": balance}}).encode()
 
 
@@ -138,7 +139,7 @@ def test_two_partitions_converge_in_whatever_order_they_are_read(kafka, send, ma
 
 
 def test_an_account_just_created_holds_zero(worker, send, topic, balances_database):
-    send(topic, held("AccountCreated", "ana", 0), headers=numbered(1))
+    send(topic, account_event("AccountCreated", "ana", 0), headers=numbered(1))
 
     consume(worker, 1)
 
@@ -148,7 +149,7 @@ def test_an_account_just_created_holds_zero(worker, send, topic, balances_databa
 def test_a_creation_consumed_after_a_transfer_does_not_empty_the_account(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(2))
     consume(worker, 1)
-    send(topic, held("AccountCreated", "ana", 0), headers=numbered(3))
+    send(topic, account_event("AccountCreated", "ana", 0), headers=numbered(3))
 
     consume(worker, 1)
 
@@ -157,8 +158,8 @@ def test_a_creation_consumed_after_a_transfer_does_not_empty_the_account(worker,
 
 def test_an_announced_balance_counts_only_while_it_is_the_newest(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(5))
-    send(topic, held("BalanceAnnounced", "ana", 1000), headers=numbered(4))
-    send(topic, held("BalanceAnnounced", "bruno", 1101), headers=numbered(6))
+    send(topic, account_event("BalanceAnnounced", "ana", 1000), headers=numbered(4))
+    send(topic, account_event("BalanceAnnounced", "bruno", 1101), headers=numbered(6))
 
     consume(worker, 3)
 
@@ -263,10 +264,10 @@ def narrow_balances(balances_database):
 
 
 def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, send, topic, narrow_balances):
-    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(1))
+    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(1))
     send(topic, transfer(20, 1000), headers=numbered(2))
     send(topic, b"garbage")
-    send(topic, held("BalanceAnnounced", "carla", 30), headers=numbered(3))
+    send(topic, account_event("BalanceAnnounced", "carla", 30), headers=numbered(3))
 
     with consumer_of(kafka, narrow_balances, topic) as worker:
         consume(worker, 4)
@@ -298,12 +299,12 @@ def test_a_consumer_that_is_ahead_discards_its_batch_and_reads_what_it_would_hav
     worker, send, topic, balances_database
 ):
     for balance in (10, 20):
-        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(1))
+        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(1))
     consume(worker, 2)
     # A backup of Balances, older than this consumer's position, is restored while it runs.
     execute(balances_database, "DELETE FROM balances")
     execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
-    send(topic, held("BalanceAnnounced", "account 30", 30), headers=numbered(2))
+    send(topic, account_event("BalanceAnnounced", "account 30", 30), headers=numbered(2))
 
     eventually(lambda: worker.assignment.positions[Partition(topic, 0)].next_offset == 2 and not worker.consume_batch())
     consume(worker, 3)
@@ -396,12 +397,12 @@ def announce_required(database):
 
 def test_a_recreated_topic_is_read_from_its_beginning(kafka, admin, send, topic, balances_database):
     for balance in (10, 20):
-        send(topic, held("BalanceAnnounced", "ana", balance), headers=numbered(balance))
+        send(topic, account_event("BalanceAnnounced", "ana", balance), headers=numbered(balance))
     with consumer_of(kafka, balances_database, topic) as worker:
         consume(worker, 2)
     remake(admin, topic)
     for balance in (30, 40, 50):
-        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
 
     with consumer_of(kafka, balances_database, topic) as worker:
         consume(worker, 3)
@@ -411,11 +412,11 @@ def test_a_recreated_topic_is_read_from_its_beginning(kafka, admin, send, topic,
 
 
 def test_a_recreated_topic_under_a_consumer_is_read_from_its_beginning(worker, admin, send, topic, balances_database):
-    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(10))
     consume(worker, 1)
     remake(admin, topic)
     for balance in (20, 30):  # the second has the offset that comes next to a consumer of the old topic
-        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
 
     eventually(lambda: worker.consume_batch() == 2)
 
@@ -443,7 +444,7 @@ def test_a_topic_recreated_with_fewer_partitions_is_read(
 
 
 def read_announcement(worker, send, topic):
-    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(10))
 
     def read():
         records = worker.consume_batch()
@@ -455,7 +456,7 @@ def read_announcement(worker, send, topic):
 
 
 def test_a_truncated_log_is_read_from_its_beginning(kafka, send, topic, balances_database):
-    send(topic, held("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(10))
     with consumer_of(kafka, balances_database, topic) as worker:
         consume(worker, 1)
     execute(balances_database, "DELETE FROM balances")
@@ -472,7 +473,7 @@ def test_records_removed_before_they_were_read_require_an_announcement(kafka, ad
     with consumer_of(kafka, balances_database, topic) as worker:
         initialize(worker)
     for balance in (10, 20, 30):
-        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
     admin.delete_records({TopicPartition(topic, 0): 2})
 
     with consumer_of(kafka, balances_database, topic) as worker:
@@ -484,7 +485,7 @@ def test_records_removed_before_they_were_read_require_an_announcement(kafka, ad
 
 def test_a_log_whose_beginning_was_never_read_requires_an_announcement(kafka, admin, send, topic, balances_database):
     for balance in (10, 20):
-        send(topic, held("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
     admin.delete_records({TopicPartition(topic, 0): 1})
 
     with consumer_of(kafka, balances_database, topic) as worker:
@@ -499,7 +500,7 @@ def test_the_holes_that_transactions_leave_in_a_log_are_no_gap(kafka, worker, to
     producer.init_transactions()
     for balance in (10, 20, 30):
         producer.begin_transaction()
-        producer.send(topic, held("BalanceAnnounced", "ana", balance), headers=numbered(balance))
+        producer.send(topic, account_event("BalanceAnnounced", "ana", balance), headers=numbered(balance))
         producer.commit_transaction()
     producer.close()
 
@@ -518,9 +519,9 @@ class Transactions:
 
     def write(self, balance):
         self._sequence += 1
-        self.producer.send(self._topic, held("BalanceAnnounced", "ana", balance), headers=numbered(self._sequence)).get(
-            timeout=10
-        )
+        self.producer.send(
+            self._topic, account_event("BalanceAnnounced", "ana", balance), headers=numbered(self._sequence)
+        ).get(timeout=10)
 
 
 @pytest.fixture
@@ -550,7 +551,7 @@ def test_an_open_and_an_aborted_transaction_are_not_applied(worker, transactions
 def test_the_marker_of_a_transaction_at_the_end_of_the_log_is_no_lag(
     kafka, admin, transactions, balances_database, topic
 ):
-    status = Status()
+    status = WorkerStatus()
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         for end in (transactions.producer.commit_transaction, transactions.producer.abort_transaction):
@@ -590,7 +591,7 @@ def test_a_hole_in_a_compacted_topic_requires_an_announcement(kafka, transaction
 
 
 def test_a_partition_that_a_foreign_member_holds_is_reported_as_stalled(kafka, send, topic, balances_database):
-    group, status = f"test-{uuid4()}", Status()
+    group, status = f"test-{uuid4()}", WorkerStatus()
     foreign = consumer.client(kafka, Group(group, "0 foreign"))
     foreign.subscribe([topic])
     try:
@@ -614,7 +615,7 @@ def test_a_partition_that_a_foreign_member_holds_is_reported_as_stalled(kafka, s
 
 
 def test_deleted_topics_are_reported(kafka, admin, make_topic, balances_database):
-    status, topic = Status(), make_topic()
+    status, topic = WorkerStatus(), make_topic()
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         admin.delete_topics([topic])
@@ -629,7 +630,7 @@ def test_deleted_topics_are_reported(kafka, admin, make_topic, balances_database
 
 
 def test_five_thousand_partitions_fit_into_the_status():
-    status = Status()
+    status = WorkerStatus()
     progress = Progress()
     partitions = [Partition(f"topic-{'x' * 200}-{number % 2}", number) for number in range(5_000)]
     progress.observe(dict.fromkeys(partitions, 7), {}, asked_at=1_795_000_000.0)

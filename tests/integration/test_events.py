@@ -25,7 +25,7 @@ from common.events.consumed import ConsumedEvents
 from common.events.consumer import Consumer, Group, Projection
 from common.events.recent import RecentEvents
 from common.mysql import DatabaseClock
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.integration.consumers import consume, initialize
 from tests.integration.service import NOWHERE, ROOT, Service
@@ -148,7 +148,7 @@ def test_what_mysql_refuses_is_parked_and_the_others_keep_their_outcomes(balance
     shown = ConsumedEvents(recent, describe, projection.changes, clock)
     fed = Projection([topic], partial(parse, clock=clock), apply, shown)
     with closing(consumer.client(kafka, Group(f"test-{uuid4()}", str(uuid4())))) as client:
-        worker = Consumer(client, balances_database, fed, Status())
+        worker = Consumer(client, balances_database, fed, WorkerStatus())
         client.subscribe([topic], listener=worker.assignment)
         initialize(worker)
         for account_id, sequence in [("ana", 7), ("refused", 8), ("ana", 7), ("ana", 9)]:

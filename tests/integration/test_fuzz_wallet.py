@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.request_log import request_logging_middleware
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.integration.tables import execute, value
 from wallet.api import create_app
 
@@ -74,7 +74,7 @@ def database(wallet_database):
 
 @pytest.fixture
 def ask(database):
-    return asker(request_logging_middleware(create_app(database, Status(), committed=lambda: None)))
+    return asker(request_logging_middleware(create_app(database, WorkerStatus(), committed=lambda: None)))
 
 
 @given(path=st.sampled_from(sorted(TABLES)), body=BODIES, key=KEYS)

@@ -1,4 +1,4 @@
-"""A service on a machine that gives little: few open files, a log nobody reads, IPv6 alone, a port that is taken."""
+"""A service on a machine with limits: few open files, a log that nobody reads, IPv6 alone, a port in use."""
 
 import json
 import os
@@ -30,7 +30,7 @@ SERVES_AND_HANGS = """
 import logging, threading
 from common import runner
 from common.log import configure
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 def hang(stop):
     {hang}
@@ -41,7 +41,7 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"ok"]
 import os
-runner.run(lambda first: (app, [runner.Worker("hanging", hang, Status())]), "127.0.0.1", int(os.environ["PORT"]))
+runner.run(lambda first: (app, [runner.Worker("hanging", hang, WorkerStatus())]), "127.0.0.1", int(os.environ["PORT"]))
 """
 
 

@@ -8,7 +8,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from common.events.progress import LISTED
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.integration.consumers import consume, consumer_of
 from tests.integration.tables import rows, value
@@ -51,7 +51,7 @@ def test_two_thousand_partitions_are_initialized_reported_and_consumed_also_afte
     kafka, topic, balances_database, caplog
 ):
     publish(kafka, topic, balance=1)
-    status = Status()
+    status = WorkerStatus()
     with (
         caplog.at_level("INFO", logger="consumer"),
         consumer_of(kafka, balances_database, topic, status=status) as worker,

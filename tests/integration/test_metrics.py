@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import balances.metrics
 from balances import projection
 from balances.messages import Balance
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.events import balance_announced
 from tests.eventually import eventually
 from tests.http_api import transfer_body
@@ -93,7 +93,7 @@ def test_without_mysql_the_page_still_answers(tmp_path):
 
 
 def test_events_are_counted_as_applied_stale_or_parked(kafka, balances_database, topic, send):
-    status = Status()
+    status = WorkerStatus()
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         for sequence in (1, 2, 3, 2):
@@ -129,7 +129,7 @@ def test_stale_rows_are_distinguished_from_new_and_changed_ones_within_a_batch(k
         execute(balances_database, "INSERT INTO balances (account_id, balance, sequence) VALUES (%s, 1, 50)", account)
     for account, sequence in (("new", 60), ("known", 60), ("ahead", 40)):
         send(topic, balance_announced(account, 5), headers=[("sequence", str(sequence).encode())])
-    status = Status()
+    status = WorkerStatus()
 
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         consume(worker, 3)
@@ -139,7 +139,7 @@ def test_stale_rows_are_distinguished_from_new_and_changed_ones_within_a_batch(k
 
 
 def test_lag_is_reported_in_records_and_in_seconds(kafka, balances_database, topic, send):
-    status = Status()
+    status = WorkerStatus()
     with consumer_of(kafka, balances_database, topic, status=status) as worker:
         initialize(worker)
         eventually(

@@ -88,7 +88,7 @@ def test_a_transfer_reaches_the_projection_through_an_older_broker(
 def test_an_advertised_host_that_cannot_be_resolved_is_named_once_in_the_log_and_in_ready(
     tmp_path: Path, wallet_url: str, balances_url: str
 ) -> None:
-    problem = "the broker advertises kafka.nowhere.invalid:9092, which cannot be resolved here"
+    problem = "the broker advertises kafka.nowhere.invalid:9092, which this machine cannot resolve"
     with ExitStack() as stack:
         broker = stack.enter_context(old_broker("2.7.0", tmp_path, advertised="kafka.nowhere.invalid:9092"))
         address = broker.address

@@ -9,7 +9,7 @@ import pytest
 from common.events import consumer, dead_letters
 from common.events.consumer import Group
 from common.events.dead_letters import Parked
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.integration.consumers import balances_of
 from tests.integration.service import run_command
@@ -233,7 +233,7 @@ def test_the_consumer_deletes_them(balances_database, kafka, topic, park):
             kafka,
             balances_of(balances_database, [topic]),
             Group(f"test-{uuid4()}", str(uuid4())),
-            Status(),
+            WorkerStatus(),
         ),
     )
 

@@ -18,8 +18,8 @@ from common.events.relay import EXPIRED_AT_ONCE, Relay
 from common.kafka import client_options
 from common.mysql import Database
 from common.mysql.session import LOCK_WAIT_SECONDS
-from common.status import Status
 from common.wakeup import WakeupEvent
+from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.faults.proxy import Proxy
 from tests.integration.service import NOWHERE
@@ -144,7 +144,7 @@ def test_a_row_that_commits_late_is_not_lost_though_younger_ones_went_first(conn
     assert waiting(wallet_database) == []
 
 
-def test_a_row_that_commits_behind_the_relays_back_is_not_removed_unsent(connection, wallet_database, late):
+def test_the_delete_is_no_range_so_a_row_that_commits_after_the_read_stays(connection, wallet_database, late):
     put(wallet_database, "any", "1", "2")
     producer = Producer(on_get=late.commit)  # between the reading of the rows and their removal
 
@@ -181,7 +181,7 @@ class Running:
     """`Relay.run` in a thread of its own, as the wallet's runner has it."""
 
     def __init__(self, url, options, topics=()):
-        self.wakeup, self.status, self._stop = WakeupEvent(), Status(), threading.Event()
+        self.wakeup, self.status, self._stop = WakeupEvent(), WorkerStatus(), threading.Event()
         relay = Relay(Database(url), options, topics, 1, 1, self.wakeup, self.status)
         self._thread = threading.Thread(target=relay.run, args=(self._stop,), daemon=True)
 

@@ -195,7 +195,7 @@ WORKER_THAT_ENDS_DURING_A_REQUEST = """
 import os, threading, time
 from common import runner
 from common.log import configure
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 configure("test")
 requested = threading.Event()
@@ -211,7 +211,7 @@ def work(stop):
     stop.wait()
     requested.wait()
 
-worker = runner.Worker("worker", work, Status())
+worker = runner.Worker("worker", work, WorkerStatus())
 runner.run(lambda first: (app, [worker]), "127.0.0.1", int(os.environ["PORT"]))
 """
 

@@ -24,7 +24,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory):
-    """An authority that vouches for nobody here."""
+    """An authority that has signed no certificate of these servers."""
     return Authority(tmp_path_factory.mktemp("stranger"))
 
 
@@ -63,7 +63,7 @@ def mysql_url(user, port, password=PASSWORD, host="127.0.0.1"):
 
 @pytest.fixture(scope="session")
 def mysql_port(authority, tmp_path_factory):
-    """A server that lets nobody in without TLS; the users of both services have the PASSWORD."""
+    """A server that refuses connections without TLS; the users of both services have the PASSWORD."""
     users = ("wallet", "balances", "wallet_owner", "balances_owner")
     options = [
         "--character-set-server=utf8mb4",

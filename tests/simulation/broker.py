@@ -70,7 +70,7 @@ class Broker:
         pass
 
     def create(self, topic: str) -> None:
-        """Create the topic; what it held under the same name before is gone."""
+        """Create the topic again: the records of the topic with the same name before are lost."""
         self._created += 1
         for number in self._partitions:
             self.logs[TopicPartition(topic, number)] = Log(f"00000000-0000-4000-8000-{self._created:012}")

@@ -1,7 +1,7 @@
-"""What must hold at rest, whatever happened.
+"""The promises that hold at rest, whatever happened before.
 
-Others are checked where they can be broken: money and sequences at each commit of the wallet, rows removed unsent at
-each DELETE of the relay, sequences that go back at each commit of Balances.
+Other promises are checked where they can break. Each commit of the wallet checks money and sequences. Each DELETE of
+the relay checks that the rows were sent. Each commit of Balances checks that no sequence decreases.
 """
 
 from typing import TYPE_CHECKING

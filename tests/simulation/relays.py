@@ -103,7 +103,7 @@ class Producer:
         return SimpleNamespace(get=lambda timeout: self._get(tp, record))
 
     def close(self) -> None:
-        """What is in flight may still arrive, a prefix of it; the rest is gone."""
+        """A prefix of what is in flight may still arrive; the rest is lost."""
         for queue in self._queues.values():
             del queue[self._world.random.randint(0, len(queue)) :]
 

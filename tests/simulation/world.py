@@ -1,11 +1,11 @@
 """The pipeline without processes: the real steps of wallet, relay and consumer between fakes of MySQL and Kafka.
 
-One seed decides everything: which actor takes the next step, what fails, and, between any two calls that a step makes,
-which others take steps meanwhile. A schedule that fails is repeated by its seed. The wallet's rules, its messages, the
-relay's batch, the consumer's batch, the offsets and the projection are the real ones. Only what they talk to is fake.
+One seed decides everything: which actor takes the next step, what fails, and which other actors take steps between any
+two calls of a step. The seed repeats a schedule that fails. The wallet's rules, its messages, the relay's batch, the
+consumer's batch, the offsets and the projection are the real ones. Only their servers are fakes.
 
-What no consumer can notice is left out: a log that loses records before they were read, or that has grown beyond the
-stored offset again before a consumer notices.
+Two cases that no consumer can notice are left out. In one, a log loses records before they were read. In the other, a
+truncated log grows beyond the stored offset before a consumer notices.
 """
 
 import random

@@ -13,8 +13,8 @@ from common.kafka import client_options
 from common.log import configure
 from common.mysql import Database
 from common.runner import Worker, run
-from common.status import Status
 from common.wakeup import WakeupEvent
+from common.worker_status import WorkerStatus
 
 
 def place(database: Database, topic: str, product: str, quantity: int) -> int:
@@ -48,7 +48,7 @@ def main() -> None:
     configure("orders")
     database, topic = Database(environment.text("DATABASE_URL")), environment.text("TOPIC", "orders")
     options = client_options(environment.text("KAFKA_BOOTSTRAP_SERVERS"))
-    status, wakeup = Status(), WakeupEvent()
+    status, wakeup = WorkerStatus(), WakeupEvent()
     relay = Relay(database, options, [topic], partitions=1, replication=1, wakeup=wakeup, status=status)
     app = create_app(database, topic, wakeup)
     run(lambda first: (app, [Worker("relay", relay.run, status)]), "127.0.0.1", environment.integer("PORT", 8081))

@@ -115,7 +115,7 @@ class Pair:
         return connections
 
     def move_offset_beyond_log(self) -> None:
-        """As if the log had held more: the consumer then finds a truncated log, and reads from its beginning."""
+        """Raise the stored offsets: the consumer then finds a truncated log, and reads from its beginning."""
         execute(self.stock_database, "UPDATE consumer_offsets SET next_offset = next_offset + 1000000")
 
     def log_end(self) -> int:
@@ -148,7 +148,7 @@ class Pair:
         return found
 
     def sums_of_records(self) -> dict[str, int]:
-        """What a sum is that counts each record once, and so an event as often as it is in the log."""
+        """The sum that counts each record once, and so each event as often as the log has it."""
         sums = Counter[str]()
         for record in self.records():
             order = json.loads(record.value)

@@ -16,7 +16,7 @@ from common.kafka import client_options
 from common.log import configure
 from common.mysql import Cursor, Database
 from common.runner import Worker, run
-from common.status import Status
+from common.worker_status import WorkerStatus
 
 
 class Order(msgspec.Struct):
@@ -55,7 +55,7 @@ def apply(cursor: Cursor, sales: Sequence[Sale], keep: Callable[..., Sequence[Sa
 
 def main(apply: Callable[[Cursor, Sequence[Sale]], int] = apply) -> None:
     configure("stock")
-    topic, status = environment.text("TOPIC", "orders"), Status()
+    topic, status = environment.text("TOPIC", "orders"), WorkerStatus()
     consuming = partial(
         consumer.run,
         database=Database(environment.text("DATABASE_URL")),

@@ -41,7 +41,7 @@ def rows(database: Database, statement: str, *parameters: Any) -> tuple[tuple[An
 
 
 def execute(database: Database, statement: str, *parameters: Any) -> int:
-    """Run one statement in a transaction of its own; give the number of changed rows."""
+    """Run one statement in a transaction; return how many rows it changed."""
     with database.transaction() as cursor:
         return cursor.execute(statement, parameters)
 

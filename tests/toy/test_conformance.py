@@ -19,7 +19,7 @@ from kafka import KafkaProducer
 from common.events import consumer
 from common.events.dead_letters import UnreadableRecord
 from common.mysql import Cursor, Database, DatabaseUnavailable
-from common.status import Status
+from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.stand_ins import record
 from tests.toy import stock
@@ -91,7 +91,7 @@ class Delivery:
     @contextmanager
     def consumer(self, database: Database | None = None, group: str = "group") -> Iterator[None]:
         """`consumer.run` in a thread; the block begins when it has the partition."""
-        stop, status, errors = threading.Event(), Status(), list[Exception]()
+        stop, status, errors = threading.Event(), WorkerStatus(), list[Exception]()
         projection = consumer.Projection([self._topic], stock.parse, self.apply)
         member = consumer.Group(f"{self._topic}-{group}", "stock-1")
 

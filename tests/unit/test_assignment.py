@@ -195,4 +195,4 @@ def test_a_partition_that_is_initialized_again_at_the_same_offset_is_not_logged_
             assignment.initialize(database)  # type: ignore[arg-type]
             assignment.invalidate([FIRST])
 
-    assert [each.message for each in caplog.records] == ["reading on"]
+    assert [each.message for each in caplog.records] == ["continuing at the stored offset"]

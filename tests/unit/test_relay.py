@@ -140,7 +140,7 @@ def test_only_the_prefix_that_kafka_acknowledged_is_removed(failing, remaining):
     assert ids(connection.rows) == remaining
 
 
-def test_a_row_that_was_committed_meanwhile_stays_though_its_id_is_lower():
+def test_the_delete_is_no_range_so_a_row_with_a_lower_id_that_commits_later_stays():
     connection = OutboxConnection([row(12)])
     producer = Producer(on_get=lambda: connection.rows.append(row(11)))
 

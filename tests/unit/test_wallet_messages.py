@@ -1,4 +1,4 @@
-"""Events as they travel. The golden bytes are held in tests/contract; here is what they do not show."""
+"""The bytes of events that the golden files of tests/contract do not show."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A naive relay: it reads the outbox, publishes, deletes. Several may run, and none knows of the others."""
+"""A naive relay: it reads the outbox, publishes, deletes. Several relays may run, without any coordination."""
 
 import time
 

@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from common.status import Status
 from common.wakeup import WakeupEvent
+from common.worker_status import WorkerStatus
 from tests.child_process import fork, succeeds
 
 
 def test_what_is_written_is_read():
-    status = Status()
+    status = WorkerStatus()
 
     status.write({"consumer": "consuming", "lag": 3, "partitions": [{"topic": "balances"}]})
 
@@ -21,7 +21,7 @@ def test_what_is_written_is_read():
 
 
 def test_a_shorter_status_leaves_nothing_of_a_longer_one():
-    status = Status()
+    status = WorkerStatus()
 
     status.write({"failing": "x" * 1000})
     status.write({"lag": 0})
@@ -30,14 +30,14 @@ def test_a_shorter_status_leaves_nothing_of_a_longer_one():
 
 
 def test_a_worker_that_never_wrote_has_an_empty_status_and_an_age():
-    status = Status()
+    status = WorkerStatus()
 
     assert status.read().keys() == {"written_at"}
     assert 0 <= status.age() < 60
 
 
 def test_each_write_begins_a_new_age():
-    status = Status()
+    status = WorkerStatus()
     before = time.monotonic()
 
     status.write({})
@@ -46,7 +46,7 @@ def test_each_write_begins_a_new_age():
 
 
 def test_what_one_process_writes_another_reads():
-    status = Status()
+    status = WorkerStatus()
 
     assert succeeds(fork(lambda: status.write({"lag": 7})))
 
@@ -54,7 +54,7 @@ def test_what_one_process_writes_another_reads():
 
 
 def test_a_reader_in_another_process_never_sees_half_of_a_write():
-    status = Status()
+    status = WorkerStatus()
     status.write({"text": "a"})
 
     def write():
@@ -71,7 +71,7 @@ def test_a_reader_in_another_process_never_sees_half_of_a_write():
 
 
 def test_more_than_the_page_holds_is_an_error_and_not_a_torn_status():
-    status = Status()
+    status = WorkerStatus()
     status.write({"lag": 7})
 
     with pytest.raises((ValueError, IndexError)):

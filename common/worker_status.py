@@ -1,4 +1,4 @@
-"""The status that a worker last published, readable in every process of its service."""
+"""What a worker last reported of itself, readable in every process of its service. HTTP statuses: common.json_api."""
 
 import time
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from common.shared_page import SharedPage
 _BYTES = 64 * 1024
 
 
-class Status:
-    """Memory that processes forked later share. One thread writes, any thread may read."""
+class WorkerStatus:
+    """Shared memory: create it before the processes are forked. One thread writes, any thread may read."""
 
     def __init__(self) -> None:
         self._page = SharedPage(_BYTES)
