@@ -1,4 +1,4 @@
-"""Kafka record to balances. Unknown fields are ignored. The limits of every column are checked here, not by MySQL."""
+"""Kafka record to balances. Ignores unknown fields. Checks the limits of every column before MySQL would."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

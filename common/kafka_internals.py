@@ -1,7 +1,7 @@
 """Everything that uses private parts of kafka-python: what its public interface cannot do.
 
-An upgrade of the library breaks here, and only here; tests/unit/test_kafka_internals.py checks that each name exists.
-Where there is an issue of the library, or of the Java client that it follows, its address is given.
+An upgrade of the library breaks this module and no other. tests/unit/test_kafka_internals.py checks that each name
+exists. The links are issues of the library, or of the Java client that it follows.
 """
 
 import socket

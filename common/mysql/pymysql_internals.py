@@ -1,6 +1,6 @@
 """All that touches private parts of PyMySQL: what its public interface cannot do. A unit test checks that each exists.
 
-An upgrade of the library breaks here, and only here.
+An upgrade of the library breaks this module and no other.
 """
 
 import re

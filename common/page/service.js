@@ -22,7 +22,7 @@ export async function ask(path, {headers = {}, ...options} = {}) {
   const token = sessionStorage.getItem("token");
   if (token) headers = {...headers, Authorization: `Bearer ${token}`};
   const response = await send(path, {...options, headers});
-  if (path !== "/ready") { // that one is public, and knows nothing of the token
+  if (path !== "/ready") { // /ready is public and ignores the token
     const refused = response.status === 401;
     login.hidden = !refused;
     if (refused) throw new Problem(tokenProblem(impossible() ? "token_characters" : token ? "token_refused" : "token_required"));
@@ -45,7 +45,7 @@ export async function read(path) {
   return success(await ask(path), path.split("?")[0]);
 }
 
-// Reads from the other service, which allows this page to. Its token is unknown here, so none is sent.
+// Reads from the other service, which allows this page to. The page does not know its token, so none is sent.
 export async function readOther(url) {
   const response = await send(url);
   if (response.status === 401) throw new Problem(translate("other_token", {url}));
@@ -72,7 +72,7 @@ export function body(response) {
 export async function poll(...steps) {
   for (;;) for (const step of steps) {
     await visible();
-    await step().catch(reportError); // an error of the page itself: the console shows it, and the page goes on
+    await step().catch(reportError); // an error of the page itself: the console shows it, and the page continues
     await sleep(POLL_MS);
   }
 }

@@ -1,5 +1,5 @@
 // The sentences of a page, in the language of the browser: Portuguese if it is preferred to English, else English.
-// Those that all pages share are here. A page adds its own with addTexts().
+// This file has those that all pages share. A page adds its own with addTexts().
 
 export const texts = {
   en: {

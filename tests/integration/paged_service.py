@@ -155,23 +155,28 @@ def balance(account_id: str, amount: float, updated_at: str = "2026-11-01T09:00:
 
 
 def published(sequence: int, offset: int = 17) -> dict[str, Any]:
-    """An event of a transfer, as the events of Wallet have it."""
+    """An event of a transfer, as GET /events of Wallet returns it."""
     return {
-        "event_id": f"event-{sequence}",
-        "sequence": sequence,
-        "name": "BalanceUpdated",
-        "key": "a",
-        "topic": "balances",
-        "partition": 0,
-        "offset": offset,
+        **_event(sequence, offset),
         "acknowledged_after_ms": 6.2,
-        "request_id": None,
         "occurred_at": "2026-11-01T09:00:00.000000Z",
     }
 
 
 def consumed(sequence: int, offset: int = 17, outcome: str = "applied", **fields: Any) -> dict[str, Any]:
-    """The record of such an event, as the events of Balances have it."""
+    """The record of that event, as GET /events of Balances returns it; `fields` replaces or adds fields."""
+    return {
+        **_event(sequence, offset),
+        "accounts": ["a", "b"],
+        "applied_after_ms": 21.4,
+        "outcome": outcome,
+        "reason": None,
+        "dead_letter": None,
+        **fields,
+    }
+
+
+def _event(sequence: int, offset: int) -> dict[str, Any]:
     return {
         "event_id": f"event-{sequence}",
         "sequence": sequence,
@@ -180,13 +185,7 @@ def consumed(sequence: int, offset: int = 17, outcome: str = "applied", **fields
         "topic": "balances",
         "partition": 0,
         "offset": offset,
-        "accounts": ["a", "b"],
-        "applied_after_ms": 21.4,
-        "outcome": outcome,
-        "reason": None,
-        "dead_letter": None,
         "request_id": None,
-        **fields,
     }
 
 

@@ -1,9 +1,8 @@
 """The transfers of an account: newest first, page by page, at the same cost however many there are."""
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,11 @@ import requests
 from common.mysql import Cursor, Database
 from tests.integration import tables
 from tests.integration.explained import Explained
-from tests.integration.service import NOWHERE, Service
-from wallet.domain import Account, Client, Transaction
-from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
+from tests.integration.service import Service
+from tests.integration.tables import NOW
+from wallet.domain import Account, Transaction
+from wallet.repositories import TransactionRepository
 
-NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 Get = Callable[..., requests.Response]
 
 
@@ -26,25 +25,8 @@ def moved(number: int, source: str, target: str, seconds: int | None = None) -> 
 
 
 @pytest.fixture
-def bank(wallet_database: Database) -> Database:
-    """The accounts a, b and c of one client, without any transfer."""
-    with wallet_database.transaction() as cursor:
-        ClientRepository(cursor).add(Client("ana", "Ana Souza", "ana@example.com", NOW))
-        for account_id in "abc":
-            AccountRepository(cursor).add(Account(account_id, "ana", Decimal(100), NOW))
-    return wallet_database
-
-
-@pytest.fixture(scope="module")
-def service(wallet_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    log: Path = tmp_path_factory.mktemp("wallet") / "log"
-    with Service(["-m", "wallet"], log, DATABASE_URL=wallet_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
-        yield service
-
-
-@pytest.fixture
-def get(service: Service) -> Get:
-    return lambda path: requests.get(service.url + path, timeout=10)
+def get(wallet_service: Service) -> Get:
+    return lambda path: requests.get(wallet_service.url + path, timeout=10)
 
 
 def add(database: Database, *transactions: Transaction) -> None:

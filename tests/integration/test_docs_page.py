@@ -117,7 +117,7 @@ def test_a_transfer_can_be_sent_from_the_page(window: browser.Browser) -> None:
 
 
 def _try(window: browser.Browser, service: PagedService, name: str, operation: str = "") -> str:
-    """Send the example request of the operation; give the status and the body that the page shows."""
+    """Send the example request of the operation; return the status and the body that the page shows."""
     window.open("about:blank")  # a change of the fragment alone would not load the page
     window.open(f"{service.url}/docs#/{operation or LISTS[name][0]}")
     eventually(lambda: window.visible(".opblock.is-open .try-out__btn"), LOAD_SECONDS)

@@ -195,7 +195,7 @@ class Running:
         assert not self._thread.is_alive()
 
     def reports(self, seconds=20, **facts):
-        """Wait until its status has these facts; give all of it."""
+        """Wait until its status has these facts; return all of it."""
         eventually(lambda: facts.items() <= self.status.read().items(), seconds=seconds)
         return self.status.read()
 

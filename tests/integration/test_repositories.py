@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import closing, suppress
-from datetime import datetime
 from decimal import Decimal
 
 import pymysql
@@ -15,22 +14,11 @@ from common.mysql.errors import CHECK_VIOLATED
 from common.mysql.session import LOCK_WAIT_SECONDS
 from tests.eventually import eventually
 from tests.integration.explained import Explained
-from tests.integration.tables import execute, rows, value
+from tests.integration.tables import NOW, execute, rows, value
 from wallet.domain import Account, AccountNotFound, Client, ClientNotFound, TransactionNotFound
 from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
-NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 HASH, OTHER_HASH = b"1" * 32, b"2" * 32
-
-
-@pytest.fixture
-def bank(wallet_database):
-    """A client and the accounts a, b and c, of 100 each."""
-    with wallet_database.transaction() as cursor:
-        ClientRepository(cursor).add(Client("ana", "Ana Souza", "ana@example.com", NOW))
-        for account_id in "abc":
-            AccountRepository(cursor).add(Account(account_id, "ana", Decimal(100), NOW))
-    return wallet_database
 
 
 # ---- ids
@@ -148,7 +136,7 @@ def oldest(cursor):
 
 
 def append(cursor, *payloads):
-    """Put events into the outbox; give their ids. Those of a cluster are not consecutive."""
+    """Put events into the outbox; return their ids. Those of a cluster are not consecutive."""
     Outbox(cursor).add([Event("any", "a", payload, 7) for payload in payloads], "request 7")
     cursor.execute("SELECT id FROM outbox ORDER BY id DESC LIMIT %s", (len(payloads),))
     return sorted(event_id for (event_id,) in cursor.fetchall())

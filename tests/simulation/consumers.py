@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BalancesProcess:
-    """The real Consumer with a client of its own, which learns late which partitions it has, or too late."""
+    """The real Consumer with its own client, which gets the assignment of its partitions late, or too late."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -39,9 +39,9 @@ class BalancesProcess:
 
 
 class GroupMember:
-    """What Consumer uses of a KafkaConsumer. Until it learns of a rebalance it reads on: a zombie.
+    """What Consumer uses of a KafkaConsumer. Until it notices a rebalance it continues to read: a zombie.
 
-    It fetches by the topic id that it knows, and learns late of a topic that was created again.
+    It fetches by the topic id that it knows, and notices late that a topic was created again.
     """
 
     def __init__(self, world: "World", process: BalancesProcess) -> None:

@@ -16,7 +16,7 @@ MACHINERY = {
 
 
 def created(url: str, service: str) -> str:
-    """Drop the tables that an earlier run left, create those of the service, and give the URL."""
+    """Drop the tables that an earlier run left, create those of the service, and return the URL."""
     found = [path for pattern in MACHINERY[service] for path in (ROOT / "db").glob(f"*/migrations/{pattern}")]
     database = Database(url)
     with database.transaction() as cursor:

@@ -70,7 +70,7 @@ export const texts = {
     outbox: "Outbox (eventos)",
     announcement: "Anúncio",
     mysql_down: "O MySQL está indisponível. Nada pode ser lido nem alterado.",
-    kafka_down: "O Kafka está indisponível. As transferências continuam; os eventos esperam na outbox.",
+    kafka_down: "O Kafka está indisponível. As transferências continuam; os eventos esperam no outbox.",
     announce_required: "O servidor do banco de dados mudou. Execute `entrypoint.sh wallet announce`.",
     failing: "O serviço informa: {reason}",
     leader: "líder",
