@@ -57,7 +57,7 @@ check_arguments() { # check_arguments COMMAND ARGUMENT...: ends with what is all
   esac
 }
 
-# use_folder FOLDER: where this system lives. Exported, so that a suite's own calls of start and stop use it.
+# use_folder FOLDER: the data, logs and pids of this system. Exported, so that a suite's own calls of start and stop use it.
 use_folder() {
   local name
   mkdir -p "$1/run" "$1/logs" || die "cannot write to the folder $1"
@@ -87,7 +87,7 @@ bring_up() {
     taken="$taken KAFKA_CONTROLLER_PORT=$(free_port_after "$controller")"
   fi
   [ -z "$taken" ] || die "nothing was started. Stop what holds the ports, or choose others:$taken ./local.sh up"
-  begin mysql && begin kafka && await mysql && await kafka || exit 1 # the two slow ones side by side
+  begin mysql && begin kafka && await mysql && await kafka || exit 1 # the two slow ones at the same time
   begin wallet && begin balances && await wallet && await balances || exit 1
   [ -z "${KAFKA_PARTITIONS:-}" ] || [ $had_data = no ] || report_partitions
 }
@@ -106,16 +106,21 @@ admin.close()' "127.0.0.1:$(port_of kafka)" 2>/dev/null)
 }
 
 print_what_to_try() {
-  local wallet balances from=a0000000-0000-4000-8000-000000000001 to=a0000000-0000-4000-8000-000000000002
+  local wallet balances what from=a0000000-0000-4000-8000-000000000001 to=a0000000-0000-4000-8000-000000000002
   wallet=http://127.0.0.1:$(port_of wallet) balances=http://127.0.0.1:$(port_of balances)
+  what="A transfer, and the balance that it leaves:
+
+  curl -s $wallet/transactions -d '{\"account_id_from\": \"$from\", \"account_id_to\": \"$to\", \"amount\": 1}'
+  sleep 1; curl -s $balances/balances/$from"
+  [ "${SEED_DEMO_DATA:-on}" = on ] || what="SEED_DEMO_DATA=off adds no accounts. Open one on the page of Wallet, or with:
+
+  curl -s $wallet/clients -d '{\"name\": \"Ana Souza\", \"email\": \"ana@example.org\"}'
+  curl -s $wallet/accounts -d '{\"client_id\": \"the ID in the answer\"}'"
   info "
 Wallet    $wallet
 Balances  $balances
 
-A transfer, and the balance that it leaves:
-
-  curl -s $wallet/transactions -d '{\"account_id_from\": \"$from\", \"account_id_to\": \"$to\", \"amount\": 1}'
-  sleep 1; curl -s $balances/balances/$from
+$what
 
 Stop it with ./local.sh down"
 }
@@ -155,7 +160,7 @@ print_logs() {
 
 # ---- what all parts use
 
-info() { echo "$*" 2>/dev/null || true; } # without a reader it goes on
+info() { echo "$*" 2>/dev/null || true; } # without a reader it continues
 die() { echo "local.sh: $*" >&2; exit 1; }
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) && cd "$ROOT" || exit 1

@@ -3,7 +3,11 @@
 import os
 import socket
 
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # each with the address that reaches it from here
+ANY_ADDRESS = {
+    "0.0.0.0": "127.0.0.1",
+    "::": "::1",
+    "": "127.0.0.1",
+}  # each with the address at which this machine reaches it
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -26,7 +26,7 @@ NO_ROUTE = ("", "none")  # one series for all paths without a route, because cli
 
 Labels = tuple[str, ...]
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each counter, without use here
+disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each counter, which nothing uses
 
 
 def metrics_middleware(

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by ./local.sh: the machine's side of it. Free ports, how the database server and the Kafka broker are started,
-# and how what they need comes onto the machine.
+# Sourced by ./local.sh: free ports, the start of the database server and the Kafka broker, and the installation of what
+# they need.
 
 # ---- ports
 

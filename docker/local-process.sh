@@ -10,7 +10,7 @@ begin() { # begin NAME: starts it without waiting; success if it runs already
     info "$name already runs: pid $(pid_of "$name"), port $(port_of "$name")"
     unlock "$name" && return
   fi
-  [ -f "$RUN/$name.pid" ] && info "$name: its process $(pid_of "$name") is gone, the pid file is stale"
+  [ -f "$RUN/$name.pid" ] && info "$name: its process $(pid_of "$name") has ended, the pid file is stale"
   rm -f "$RUN/$name.pid"
   kind=$(kind_of "$name") port=$(wanted_port "$name")
   [ "$name" = "$kind" ] || port=$(free_port_after $((port - 1)))
@@ -33,7 +33,7 @@ begin_service() { # begin_service KIND PORT NAME DATABASE_URL BOOTSTRAP_SERVERS:
     BALANCES_URL="${BALANCES_URL:-http://127.0.0.1:$(port_of balances)}" SEED_DEMO_DATA="${SEED_DEMO_DATA:-on}" bash entrypoint.sh "$1"
 }
 
-# launch NAME FOLDER COMMAND...: in a process group of its own, which neither Ctrl-C nor the terminal's end reaches
+# launch NAME FOLDER COMMAND...: in a separate process group, which neither Ctrl-C nor the terminal's end reaches
 launch() {
   local name=$1 folder=$2
   shift 2
@@ -45,7 +45,7 @@ launch() {
   for _ in {1..50}; do running "$name" && break; sleep 0.02; done # until the fork has become the command
 }
 
-await() { # await NAME: until it answers; if it dies or takes too long, the end of its log and exit 1
+await() { # await NAME: waits until it answers; if it ends or takes too long, prints the end of its log and exits with 1
   local limit=$((SECONDS + READY_SECONDS)) report=$((SECONDS + FIRST_REPORT_SECONDS))
   until ready "$1"; do
     running "$1" || give_up "$1" "has ended"
@@ -62,7 +62,7 @@ report_waiting() { # report_waiting NAME: with the reason, as far as it is known
   info "waiting for $1 to be ready$(missing_servers "$1").$last"
 }
 
-missing_servers() { # missing_servers NAME: what a service waits for that is not running here
+missing_servers() { # missing_servers NAME: the servers that a service waits for and that do not run
   local server separator=:
   case $(kind_of "$1") in mysql | kafka) return ;; esac
   for server in mysql kafka; do
@@ -71,12 +71,12 @@ missing_servers() { # missing_servers NAME: what a service waits for that is not
   done
 }
 
-end() { # end NAME: SIGTERM, and SIGKILL for what does not end by itself
+end() { # end NAME: sends SIGTERM, and SIGKILL after 20 s
   local pid limit=$((SECONDS + 20))
   if running "$1"; then
     pid=$(pid_of "$1")
     info "stopping $1 (pid $pid)"
-    kill -TERM "$pid" && kill -CONT "$pid" # a halted process must go on in order to end
+    kill -TERM "$pid" && kill -CONT "$pid" # a stopped process handles SIGTERM only after SIGCONT
     while running "$1"; do
       [ $SECONDS -lt $limit ] || { info "$1 has not ended in 20 s: killing it" && kill -KILL "$pid" && sleep 1; }
       sleep 0.1
@@ -88,7 +88,7 @@ end() { # end NAME: SIGTERM, and SIGKILL for what does not end by itself
   rm -f "$RUN/$1.pid" "$RUN/$1.port"
 }
 
-running() { # its pid lives and is still that program: pids are given out again
+running() { # its process exists and is still that program: the system reuses pids
   local pid command
   pid=$(pid_of "$1") || return 1
   for _ in {1..5}; do # the command line is empty for a moment while one program becomes another
@@ -134,7 +134,7 @@ check_name() { # check_name NAME: ends unless it is one, and the only one
 other_port() { # other_port NAME: its variable, with a port that is free
   echo "$(variable_of "$1")=$(free_port_after $(($(wanted_port "$1") + 999)))"
 }
-lock() { # lock NAME: waits while another ./local.sh that lives has it
+lock() { # lock NAME: waits while another running ./local.sh has it
   local holder waiting=no
   until (set -C && echo $$ >"$RUN/$1.lock") 2>/dev/null; do
     holder=$(cat "$RUN/$1.lock" 2>/dev/null)

@@ -79,7 +79,7 @@ clean_up() { # clean_up STATUS FOLDER: stops and removes the system of on_own_sy
   rmdir "$2/run" "$2/logs" "$2" 2>/dev/null
 }
 
-remove_abandoned_tests() { # what on_own_system() left that was killed before it could clean up
+remove_abandoned_tests() { # what a killed on_own_system() left behind
   local folder owner
   for folder in "$LOCAL_DIR"/test.*; do
     [ -d "$folder" ] || continue

@@ -38,7 +38,7 @@ class DatabaseServer:
         return pymysql.connect(host="127.0.0.1", port=self.port, autocommit=True, **{**ADMIN, **options})
 
     def execute(self, *statements: str) -> tuple[tuple[Any, ...], ...]:
-        """Run the statements as ADMIN; give the rows of the last."""
+        """Run the statements as ADMIN; return the rows of the last."""
         with self.admin() as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)

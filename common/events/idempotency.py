@@ -1,4 +1,4 @@
-"""Idempotency keys: the response already given to a request, saved in the transaction whose outcome it is."""
+"""Idempotency keys: the response of a request, saved with its change. Needs table `idempotency_keys`."""
 
 from typing import NamedTuple
 

@@ -1,11 +1,12 @@
 // The sentences of a page, in the language of the browser: Portuguese if it is preferred to English, else English.
-// Those that all pages share are here. A page adds its own with addTexts().
+// This file has those that all pages share. A page adds its own with addTexts().
 
 export const texts = {
   en: {
     ready: "Ready",
     not_ready: "Not ready",
     unreachable: "The service does not answer. The page shows its last answer.",
+    late: "{path} has not answered within {seconds} s.",
     failed: "{path} answered {status}.",
     token_label: "Token",
     token_use: "Use this token",
@@ -28,6 +29,7 @@ export const texts = {
     ready: "Pronto",
     not_ready: "Não está pronto",
     unreachable: "O serviço não responde. A página mostra a última resposta.",
+    late: "{path} não respondeu em {seconds} s.",
     failed: "{path} respondeu {status}.",
     token_label: "Token",
     token_use: "Usar este token",

@@ -60,7 +60,7 @@ def run(chosen):
 
 
 def play(system, verdict, accounts, seed, plan):
-    """One round; give its line of summary. Raises what was broken."""
+    """One round; return its line of summary. Raises what was broken."""
     started = time.monotonic()
     system.cast(plan.cast)
     wallets = system.services("wallet")

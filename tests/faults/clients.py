@@ -178,7 +178,7 @@ class Load:
 
 
 def open_accounts(system: "System", number: int) -> list[str]:
-    """Open that many accounts, with money from the seeded ones; give their ids."""
+    """Open that many accounts, with money from the seeded ones; return their ids."""
     with requests.Session() as session:
         accounts = []
         for each in range(number):

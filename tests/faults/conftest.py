@@ -1,12 +1,15 @@
-"""The system of the named tests: taken over by each file, healed before each test."""
+"""The system of the named tests: taken over by each file, repaired before each test."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.faults import galera
 from tests.faults import scene as scenes
+from tests.faults.galera import Galera
 from tests.faults.scene import Scene, Stage
+from tests.faults.system import System
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +40,15 @@ def system_to_break() -> None:
 
 
 @pytest.fixture(scope="module")
+def cluster(system_to_break: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:
+    """Three nodes of a MariaDB Galera cluster. Skips the test where they cannot be installed."""
+    if reason := galera.missing():
+        pytest.skip(reason)
+    with galera.cluster(tmp_path_factory.mktemp("galera"), System().database_port + 4) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
 def stage(system_to_break: None) -> Iterator[Stage]:
     with scenes.stage() as stage:
         yield stage
@@ -44,7 +56,7 @@ def stage(system_to_break: None) -> Iterator[Stage]:
 
 @pytest.fixture
 def scene(stage: Stage) -> Iterator[Scene]:
-    """Whatever the test did, the promises are checked after it."""
+    """The system for one test; the promises are checked after the test, whatever it did."""
     scene = Scene(*stage)
     yield scene
     scene.finish()

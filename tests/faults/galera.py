@@ -82,7 +82,7 @@ class Node:
         return self.port + 1
 
     def status(self, name: str) -> str:
-        """The node's own word, '' while it does not answer."""
+        """The value of a status variable of the node, '' while it does not answer."""
         with suppress(pymysql.Error), closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("SHOW GLOBAL STATUS LIKE %s", (name,))
             return str((cursor.fetchone() or ("", ""))[1])
@@ -110,7 +110,7 @@ class Galera:
         return self.hosts(service)
 
     def port(self) -> int:
-        """Of a node that has every transaction that its cluster committed."""
+        """The port of a node that has every transaction of the cluster."""
         return next(node.port for node in self.nodes if node.status("wsrep_local_state_comment") == "Synced")
 
     def start(self) -> None:
@@ -139,7 +139,7 @@ class Galera:
         self._launch(node, f"--wsrep-start-position={self._position(node)}")
 
     def await_synced(self, number: int = NODES) -> float:
-        """Wait until so many nodes are one cluster; give the seconds."""
+        """Wait until so many nodes are one cluster; return the seconds."""
 
         def synced() -> bool:
             for node in self.nodes:

@@ -102,7 +102,7 @@ class Ledger:
         self.transactions[payload["id"]] = movement
 
     def _play(self) -> None:
-        """In each account's order of sequences, each new balance is the one before it and the amount."""
+        """Check that each balance is the previous balance of its account, by sequence, plus the amount."""
         for key in sorted(self._unplayed, key=lambda each: each[1]):
             payload, occurred_at = self._unplayed.pop(key)
             movement = self._movements.get(key)

@@ -38,7 +38,7 @@ def check_pairs(ports: Sequence[int]) -> None:
 
 
 def _write(node: Database) -> int:
-    """Add PAIRS pairs, each in a transaction that is retried until it commits; give the number of conflicts."""
+    """Add PAIRS pairs, each in a transaction that is retried until it commits; return the number of conflicts."""
     conflicts = 0
     for _ in range(PAIRS):
         done = False

@@ -38,7 +38,7 @@ class Proxy:
         self._set_trap(words, True, lambda _: self._flowing.clear())
 
     def sprung(self, seconds):
-        """Wait until what `cut_at` or `hang_at` asked for has happened; give whether it did."""
+        """Wait until what `cut_at` or `hang_at` asked for has happened; return whether it did."""
         return self._sprung.wait(seconds)
 
     def hang(self):

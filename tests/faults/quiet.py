@@ -14,7 +14,7 @@ QUIET_SECONDS = 40
 
 
 def await_quiet(system: System, seconds: float = QUIET_SECONDS) -> float:
-    """Wait until the outbox is empty and every record was applied; give the seconds it took."""
+    """Wait until the outbox is empty and every record was applied; return the seconds it took."""
     started = time.monotonic()
     with closing(KafkaConsumer(bootstrap_servers=system.bootstrap_servers, api_version=(3, 9))) as consumer:
         partitions = [TopicPartition(topic, number) for topic in TOPICS[:2] for number in range(PARTITIONS)]

@@ -16,7 +16,7 @@ def missing() -> str | None:
 
 
 def run_as_root(data: Path, socket: str, *statements: str) -> tuple[Any, ...]:
-    """Run the statements; give the rows of the last one. `data` is the server's data folder."""
+    """Run the statements; return the rows of the last one. `data` is the server's data folder."""
     folder = os.open(data, os.O_RDONLY)  # a full path may be longer than a socket's can be
     try:
         path = f"/proc/self/fd/{folder}/{socket}"

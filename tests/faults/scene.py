@@ -79,7 +79,7 @@ class Scene:
         return load
 
     def transfer(self, wallet: str = "wallet", source: str | None = None) -> requests.Response | None:
-        """Request one transfer; give the response, or None when there is none."""
+        """Request one transfer; return the response, or None when there is none."""
         transfer = Transfer(str(uuid.uuid4()), source or self.account, self.accounts[0], CENT)
         self._history.append(transfer)
         with requests.Session() as session:

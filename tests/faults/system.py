@@ -98,7 +98,7 @@ class System:
             self._children[name] = self._launch(name, environment)
 
     def stop(self, name: str) -> int:
-        """SIGTERM, and wait for the end; give the exit code (of those that ./local.sh keeps: 0)."""
+        """SIGTERM, and wait for the end; return the exit code (of those that ./local.sh keeps: 0)."""
         if name in OUTSIDE:
             self._local("stop", name)
             return 0

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults import galera
 from tests.faults import scene as scenes
 from tests.faults.clients import NO_RESPONSE, Load
 from tests.faults.galera import Galera
@@ -21,14 +20,6 @@ BACK_SECONDS = 10  # after a node was killed
 SAMPLE_SECONDS = 0.3
 
 pytestmark = pytest.mark.timeout(900, func_only=True)
-
-
-@pytest.fixture(scope="module")
-def cluster(system_to_break: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:
-    if reason := galera.missing():
-        pytest.skip(reason)
-    with galera.cluster(tmp_path_factory.mktemp("galera"), System().database_port + 4) as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -3,27 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from common.mysql import Database
-from tests.faults import galera
 from tests.faults.galera import Galera
-from tests.faults.system import ROOT, System
+from tests.faults.system import ROOT
 from tests.integration import tables
 
 ROUNDS = 5
 
 pytestmark = pytest.mark.timeout(600, func_only=True)
-
-
-@pytest.fixture(scope="module")
-def cluster(system_to_break: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Galera]:
-    if reason := galera.missing():
-        pytest.skip(reason)
-    with galera.cluster(tmp_path_factory.mktemp("galera"), System().database_port + 4) as cluster:
-        yield cluster
 
 
 @pytest.mark.parametrize("service", ["wallet", "balances"])

@@ -109,7 +109,7 @@ def test_without_mysql_both_services_answer_503_with_retry_after(scene):
 
 
 def busy_for(system, seconds):
-    """Let the outage last; give how much of a core each service used meanwhile."""
+    """Let the outage last; return how much of a core each service used meanwhile."""
     before = {name: cpu_seconds(system.pid(name)) for name in system.services()}
     time.sleep(seconds)
     return {name: round((cpu_seconds(system.pid(name)) - used) / seconds, 3) for name, used in before.items()}

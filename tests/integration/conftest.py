@@ -1,6 +1,7 @@
 """A real MySQL and a real Kafka, on databases, topics and consumer groups of the tests' own."""
 
 from contextlib import closing
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,9 @@ from common.kafka import client_options
 from common.mysql import Database
 from tests.environment import needed
 from tests.integration import tables
-from tests.integration.service import run_command
+from tests.integration.service import NOWHERE, Service, run_command
+from wallet.domain import Account, Client
+from wallet.repositories import AccountRepository, ClientRepository
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,24 @@ def balances_url():
 def wallet_database(wallet_url):
     """The wallet's tables, empty."""
     return tables.emptied(Database(wallet_url), tables.WALLET)
+
+
+@pytest.fixture
+def bank(wallet_database):
+    """The wallet's tables with a client, `ana`, and her accounts `a`, `b` and `c`, of 100 each."""
+    with wallet_database.transaction() as cursor:
+        ClientRepository(cursor).add(Client("ana", "Ana Souza", "ana@example.com", tables.NOW))
+        for account_id in "abc":
+            AccountRepository(cursor).add(Account(account_id, "ana", Decimal(100), tables.NOW))
+    return wallet_database
+
+
+@pytest.fixture(scope="module")
+def wallet_service(wallet_url, tmp_path_factory):
+    """A running Wallet without Kafka: its outbox keeps the events."""
+    log = tmp_path_factory.mktemp("wallet") / "log"
+    with Service(["-m", "wallet"], log, DATABASE_URL=wallet_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
+        yield service
 
 
 @pytest.fixture

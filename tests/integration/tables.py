@@ -1,5 +1,9 @@
 """Reading the tables, and inserting what a test begins with."""
 
+from datetime import datetime
+
+NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)  # when the rows of the fixture `bank` were created
+
 WALLET = ("leases", "known_server", "outbox", "idempotency_keys", "transactions", "accounts", "clients")
 BALANCES = ("balances", "consumer_offsets", "dead_letters")
 

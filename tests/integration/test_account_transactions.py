@@ -1,9 +1,8 @@
-"""The transfers of an account: newest first, page by page, at the same cost however many there are."""
+"""The transfers of an account: newest first, with pagination, at the same cost however many there are."""
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,11 @@ import requests
 from common.mysql import Cursor, Database
 from tests.integration import tables
 from tests.integration.explained import Explained
-from tests.integration.service import NOWHERE, Service
-from wallet.domain import Account, Client, Transaction
-from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
+from tests.integration.service import Service
+from tests.integration.tables import NOW
+from wallet.domain import Account, Transaction
+from wallet.repositories import TransactionRepository
 
-NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 Get = Callable[..., requests.Response]
 
 
@@ -26,25 +25,8 @@ def moved(number: int, source: str, target: str, seconds: int | None = None) -> 
 
 
 @pytest.fixture
-def bank(wallet_database: Database) -> Database:
-    """The accounts a, b and c of one client, without any transfer."""
-    with wallet_database.transaction() as cursor:
-        ClientRepository(cursor).add(Client("ana", "Ana Souza", "ana@example.com", NOW))
-        for account_id in "abc":
-            AccountRepository(cursor).add(Account(account_id, "ana", Decimal(100), NOW))
-    return wallet_database
-
-
-@pytest.fixture(scope="module")
-def service(wallet_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    log: Path = tmp_path_factory.mktemp("wallet") / "log"
-    with Service(["-m", "wallet"], log, DATABASE_URL=wallet_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
-        yield service
-
-
-@pytest.fixture
-def get(service: Service) -> Get:
-    return lambda path: requests.get(service.url + path, timeout=10)
+def get(wallet_service: Service) -> Get:
+    return lambda path: requests.get(wallet_service.url + path, timeout=10)
 
 
 def add(database: Database, *transactions: Transaction) -> None:
@@ -54,7 +36,7 @@ def add(database: Database, *transactions: Transaction) -> None:
 
 
 def listed(get: Get, query: str = "", account_id: str = "a") -> tuple[list[str], str | None]:
-    """(ids, cursor of the next page)."""
+    """(ids, cursor of the next response)."""
     body = get(f"/accounts/{account_id}/transactions{query}").json()
     return [each["id"] for each in body["transactions"]], body["next"]
 
@@ -79,12 +61,14 @@ def test_transfers_from_and_to_the_account_are_listed_newest_first(bank: Databas
 def test_the_pages_contain_each_transfer_once_also_when_many_have_the_same_time(bank: Database, get: Get) -> None:
     add(bank, *(moved(number, *("ab" if number % 2 else "ba"), seconds=number // 4) for number in range(10)))
 
-    pages = [listed(get, "?limit=3")]
-    while pages[-1][1]:
-        pages.append(listed(get, f"?limit=3&after={pages[-1][1]}"))
+    responses = [listed(get, "?limit=3")]
+    while responses[-1][1]:
+        responses.append(listed(get, f"?limit=3&after={responses[-1][1]}"))
 
-    assert [identifier for page, _ in pages for identifier in page] == [f"t{number:03}" for number in range(9, -1, -1)]
-    assert [len(page) for page, _ in pages] == [3, 3, 3, 1]
+    assert [identifier for ids, _ in responses for identifier in ids] == [
+        f"t{number:03}" for number in range(9, -1, -1)
+    ]
+    assert [len(ids) for ids, _ in responses] == [3, 3, 3, 1]
 
 
 def test_an_account_without_transfers_has_an_empty_page(bank: Database, get: Get) -> None:
@@ -114,7 +98,7 @@ def test_a_malformed_page_is_refused(bank: Database, get: Get, query: str) -> No
     assert get(f"/accounts/a/transactions{query}").status_code == 400
 
 
-@pytest.mark.parametrize("after", [None, moved(700, "a", "b")], ids=["first page", "a later page"])
+@pytest.mark.parametrize("after", [None, moved(700, "a", "b")], ids=["first", "later"])
 def test_a_page_reads_a_few_rows_of_two_indexes_however_many_transfers_there_are(
     bank: Database, after: Transaction | None
 ) -> None:

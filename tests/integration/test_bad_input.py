@@ -14,7 +14,6 @@ from common.connections import CONNECTIONS
 from common.http_channel import PIPELINED_REQUESTS
 from tests.eventually import eventually
 from tests.http_api import check_problem
-from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, value
 
 ACCOUNT = "GET /accounts/ana HTTP/1.1\r\nHost: wallet\r\n"
@@ -22,11 +21,9 @@ CLIENT = '{"name":"Ana","email":"ana@example.com"}'
 
 
 @pytest.fixture(scope="module")
-def service(wallet_url, tmp_path_factory):
-    log = tmp_path_factory.mktemp("wallet") / "log"
-    with Service(["-m", "wallet"], log, DATABASE_URL=wallet_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
-        yield service
-        assert not service.lines("request failed")
+def service(wallet_service):
+    yield wallet_service
+    assert not wallet_service.lines("request failed")
 
 
 @pytest.fixture

@@ -61,13 +61,13 @@ def test_ids_that_differ_only_in_case_or_accent_are_two_accounts(balances_databa
 def test_pages_follow_the_bytes_of_the_ids(balances_database):
     apply(balances_database, *(balance(account_id, 1, 1) for account_id in ("b", "B", "é", "a")))
 
-    first = balances_database.read(projection.page, "", 2)
-    rest = balances_database.read(projection.page, first[-1].account_id, 10)
+    first = balances_database.read(projection.list_after, "", 2)
+    rest = balances_database.read(projection.list_after, first[-1].account_id, 10)
 
     assert [row.account_id for row in first + rest] == ["B", "a", "b", "é"]
 
 
-@pytest.mark.parametrize("query", [(projection.find, "ana"), (projection.page, "ana", 100)], ids=["find", "page"])
+@pytest.mark.parametrize("query", [(projection.find, "ana"), (projection.list_after, "ana", 100)], ids=["find", "list"])
 def test_a_small_table_too_is_read_by_its_key(balances_database, query):
     apply(balances_database, *(balance(account_id, 1, 1) for account_id in ("ana", "bruno", "carla")))
     function, *arguments = query
@@ -108,7 +108,7 @@ def store(database, partition, offset, topic_id="T1"):
 
 
 def advance(cursor, believed, to):
-    offsets.advance(cursor, {FIRST: (believed, to)})
+    offsets.advance(cursor, {FIRST: (believed, believed._replace(next_offset=to))})
 
 
 def test_an_offset_is_read_as_it_was_stored(balances_database):
@@ -157,10 +157,11 @@ def test_the_offsets_of_five_thousand_partitions_are_stored_and_moved_as_a_unit(
     with balances_database.transaction() as cursor:
         offsets.replace(cursor, {partition: Change(None, first.topic_id, start) for partition in partitions})
     with balances_database.transaction() as cursor:
-        offsets.advance(cursor, dict.fromkeys(partitions, (first, 7)))
+        offsets.advance(cursor, dict.fromkeys(partitions, (first, first._replace(next_offset=7))))
 
-    moves = {partition: (first._replace(next_offset=7), 9) for partition in partitions}
-    moves[partitions[4_321]] = (first, 9)  # one of them is not there
+    last = first._replace(next_offset=9)
+    moves = {partition: (first._replace(next_offset=7), last) for partition in partitions}
+    moves[partitions[4_321]] = (first, last)  # one of them is not there
     with pytest.raises(OffsetMoved), balances_database.transaction() as cursor:
         offsets.advance(cursor, moves)
 

@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import closing, suppress
-from datetime import datetime
 from decimal import Decimal
 
 import pymysql
@@ -15,22 +14,11 @@ from common.mysql.errors import CHECK_VIOLATED
 from common.mysql.session import LOCK_WAIT_SECONDS
 from tests.eventually import eventually
 from tests.integration.explained import Explained
-from tests.integration.tables import execute, rows, value
+from tests.integration.tables import NOW, execute, rows, value
 from wallet.domain import Account, AccountNotFound, Client, ClientNotFound, TransactionNotFound
 from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
-NOW = datetime(2026, 11, 22, 11, 42, 20, 123456)
 HASH, OTHER_HASH = b"1" * 32, b"2" * 32
-
-
-@pytest.fixture
-def bank(wallet_database):
-    """A client and the accounts a, b and c, of 100 each."""
-    with wallet_database.transaction() as cursor:
-        ClientRepository(cursor).add(Client("ana", "Ana Souza", "ana@example.com", NOW))
-        for account_id in "abc":
-            AccountRepository(cursor).add(Account(account_id, "ana", Decimal(100), NOW))
-    return wallet_database
 
 
 # ---- ids
@@ -61,19 +49,19 @@ def test_an_id_that_is_nearly_right_is_not_found(bank, near):
 
 def test_accounts_are_paged_in_the_order_of_their_ids(bank):
     with bank.transaction() as cursor:
-        first, rest = AccountRepository(cursor).page("", 2), AccountRepository(cursor).page("b", 2)
+        first, rest = AccountRepository(cursor).list_after("", 2), AccountRepository(cursor).list_after("b", 2)
 
     assert ([account.id for account in first], [account.id for account in rest]) == (["a", "b"], ["c"])
 
 
 def test_accounts_are_read_with_the_names_of_their_clients_and_by_their_keys_alone(bank):
     with bank.transaction() as cursor:
-        page = AccountRepository(cursor).page_with_clients("a", 2)
+        found = AccountRepository(cursor).list_after_with_clients("a", 2)
         account, name = AccountRepository(cursor).find_with_client("a")
         explained = Explained(cursor)
-        AccountRepository(explained).page_with_clients("a", 2)
+        AccountRepository(explained).list_after_with_clients("a", 2)
 
-    assert [(account.id, name) for account, name in page] == [("b", "Ana Souza"), ("c", "Ana Souza")]
+    assert [(account.id, name) for account, name in found] == [("b", "Ana Souza"), ("c", "Ana Souza")]
     assert (account, name) == (Account("a", "ana", Decimal("100.00"), NOW), "Ana Souza")
     assert explained.indexes == {"PRIMARY"}  # no table is read completely and sorted
 
@@ -148,7 +136,7 @@ def oldest(cursor):
 
 
 def append(cursor, *payloads):
-    """Put events into the outbox; give their ids. Those of a cluster are not consecutive."""
+    """Put events into the outbox; return their ids. Those of a cluster are not consecutive."""
     Outbox(cursor).add([Event("any", "a", payload, 7) for payload in payloads], "request 7")
     cursor.execute("SELECT id FROM outbox ORDER BY id DESC LIMIT %s", (len(payloads),))
     return sorted(event_id for (event_id,) in cursor.fetchall())

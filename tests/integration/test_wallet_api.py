@@ -19,13 +19,6 @@ from tests.integration.service import NOWHERE, Service
 from tests.integration.tables import execute, rows, value
 
 
-@pytest.fixture(scope="module")
-def service(wallet_url, tmp_path_factory):
-    log = tmp_path_factory.mktemp("wallet") / "log"
-    with Service(["-m", "wallet"], log, DATABASE_URL=wallet_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
-        yield service
-
-
 @pytest.fixture
 def database(wallet_database):
     """Ana's account holds 100, Bruno's nothing."""
@@ -38,10 +31,10 @@ def database(wallet_database):
 
 
 @pytest.fixture
-def wallet(service, database):
+def wallet(wallet_service, database):
     """Sends a request: wallet("POST", path, …), as `requests` does."""
     with requests.Session() as session:
-        yield lambda method, path, **options: session.request(method, service.url + path, timeout=30, **options)
+        yield lambda method, path, **options: session.request(method, wallet_service.url + path, timeout=30, **options)
 
 
 def transfer(amount, source="a", target="b"):
@@ -237,8 +230,8 @@ def test_a_body_may_have_64_kib_and_no_byte_more(wallet):
         (b"POST /clients HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
     ],
 )
-def test_what_is_no_request_at_all_gets_a_problem_document_too(service, request_bytes, status):
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+def test_what_is_no_request_at_all_gets_a_problem_document_too(wallet_service, request_bytes, status):
+    with socket.create_connection(("127.0.0.1", wallet_service.port), timeout=10) as connection:
         connection.sendall(request_bytes)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -310,11 +303,11 @@ def test_a_key_whose_first_request_is_in_progress_is_refused(wallet, database):
     assert balances_in(database) == {"a": 100, "b": 0}
 
 
-def test_two_at_once_under_one_key_make_one_transfer(wallet, service, database):
+def test_two_at_once_under_one_key_make_one_transfer(wallet, wallet_service, database):
     key = {"Idempotency-Key": next(keys)}
 
     def post(_):
-        return requests.post(f"{service.url}/transactions", json=transfer(10), headers=key, timeout=30)
+        return requests.post(f"{wallet_service.url}/transactions", json=transfer(10), headers=key, timeout=30)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(post, range(16)))
@@ -344,7 +337,7 @@ def test_a_key_that_cannot_be_is_refused(wallet, key):
 # ---- many at once
 
 
-def test_transfers_at_once_neither_make_nor_lose_a_cent(service, database):
+def test_transfers_at_once_neither_make_nor_lose_a_cent(wallet_service, database):
     accounts = ["a", "b", "c", "d"]
     for account_id in "cd":
         execute(database, "INSERT INTO accounts (id, client_id, balance) VALUES (%s, 'ana', 100)", account_id)
@@ -354,7 +347,7 @@ def test_transfers_at_once_neither_make_nor_lose_a_cent(service, database):
             for turn in range(40):
                 source, target = accounts[(number + turn) % 4], accounts[(number * turn + 1) % 4]
                 body = transfer((turn % 7) * 7.01 + 0.01, source, target)
-                yield session.post(f"{service.url}/transactions", json=body, timeout=30).status_code
+                yield session.post(f"{wallet_service.url}/transactions", json=body, timeout=30).status_code
 
     with ThreadPoolExecutor(8) as pool:
         statuses = [status for answers in pool.map(lambda number: list(client(number)), range(8)) for status in answers]

@@ -1,4 +1,4 @@
-"""Kafka and MySQL as they are in the real world: no entry without TLS and a password, and no secret gets out."""
+"""Kafka and MySQL that require TLS and a password: a service connects to them, and publishes no secret."""
 
 import os
 import subprocess

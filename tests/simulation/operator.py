@@ -40,7 +40,7 @@ class Operator:
         pass
 
     def _create_again(self, topic: str) -> None:
-        """A projection that has never read a partition cannot know that there was another before: none such is left."""
+        """Re-create the topic if each partition has a stored offset: without one, no projection notices the change."""
         places = {("offset", *tp) for tp in self._world.broker.consumed() if tp.topic == topic}
         if places <= self._world.read_model.committed.keys():
             self._balances_backups = [each for each in self._balances_backups if places <= each.keys()]

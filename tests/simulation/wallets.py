@@ -1,4 +1,4 @@
-"""The wallet's database, and processes whose transactions are open side by side and commit in any order."""
+"""The wallet's database, and processes whose transactions are open at the same time and commit in any order."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace

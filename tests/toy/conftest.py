@@ -1,4 +1,4 @@
-"""A real MySQL and a real Kafka for the toy pair, with databases of its own and a topic for each test."""
+"""A real MySQL and a real Kafka for the toy pair, with separate databases and a topic for each test."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -18,7 +18,7 @@ from common.worker_status import WorkerStatus
 
 
 def place(database: Database, topic: str, product: str, quantity: int) -> int:
-    """Store an order and its event; give the order's id."""
+    """Store an order and its event; return the order's id."""
     with database.transaction() as cursor:
         cursor.execute("INSERT INTO orders (product, quantity) VALUES (%s, %s)", (product, quantity))
         order_id = int(cursor.lastrowid)

@@ -41,7 +41,7 @@ def parse(record: Any) -> tuple[Sale]:
 
 
 def apply(cursor: Cursor, sales: Sequence[Sale], keep: Callable[..., Sequence[Sale]] = inbox.keep_new) -> int:
-    """Add the sales that are new to the sums; give how many were repeats."""
+    """Add the sales that are new to the sums; return how many were repeats."""
     new = keep(cursor, sales, attrgetter("event_id"))
     sums = Counter[str]()
     for sale in new:

@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 # The migrations of the machinery's tables on each side.
 MACHINERY = {
     "orders": ("*_outbox*.sql", "*_leases.sql", "*_known_server.sql", "*_idempotency_keys.sql"),
-    "stock": ("*_consumer_offsets.sql", "*_dead_letters*.sql"),
+    "stock": ("*_consumer_offsets*.sql", "*_dead_letters*.sql"),
 }
 
 
 def created(url: str, service: str) -> str:
-    """Drop the tables that an earlier run left, create those of the service, and give the URL."""
+    """Drop the tables that an earlier run left, create those of the service, and return the URL."""
     found = [path for pattern in MACHINERY[service] for path in (ROOT / "db").glob(f"*/migrations/{pattern}")]
     database = Database(url)
     with database.transaction() as cursor:

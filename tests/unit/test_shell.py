@@ -93,6 +93,14 @@ def test_help_changes_nothing(run, tmp_path, arguments):
     assert not (tmp_path / "local").exists()
 
 
+@pytest.mark.parametrize(("seeds", "suggested"), [("on", "/transactions"), ("off", "/clients")])
+def test_only_accounts_that_the_seeds_hold_are_suggested(run, seeds, suggested):
+    done = run("-c", ". ./local.sh status >&2; print_what_to_try", SEED_DEMO_DATA=seeds)
+
+    assert re.findall(r"curl -s http://127\.0\.0\.1:8080(\S+)", done.stdout)[0] == suggested
+    assert ("a0000000-0000-4000-8000-000000000001" in done.stdout) == (seeds == "on")
+
+
 def test_a_test_system_that_was_abandoned_is_removed_with_the_data(run, tmp_path):
     abandoned = tmp_path / "local" / "test.AbCdEf"
     (abandoned / "run").mkdir(parents=True)
@@ -141,6 +149,48 @@ def test_a_lock_whose_process_is_gone_keeps_nobody(run, tmp_path):
     done = run("local.sh", "down")
 
     assert (done.returncode, "waiting" in done.stdout) == (0, False)
+
+
+STARTS_BOTH_SERVERS = """
+set -uo pipefail
+. docker/local-process.sh && . docker/local-machine.sh
+RUN=$LOCAL_DIR/run LOGS=$LOCAL_DIR/logs ROOT=$PWD KAFKA_CONTROLLER_PORT=2 KAFKA_LIBS=$LOCAL_DIR/libs
+info() { :; }
+launch() { echo "launch $1 in $2" && printf '%s\\n' "${@:3}"; }
+begin_mysql 1 && begin_kafka 1
+"""
+DATABASE_SERVER = """#!/bin/sh
+[ "$1" != --version ] || echo "mariadbd 10.11-MariaDB"
+"""
+INSTALL_DB = """#!/bin/sh
+for argument; do case $argument in --datadir=*) data=${argument#--datadir=} ;; esac; done
+mkdir $data && chmod 700 $data # without quotes, as the real one calls chown when root runs it
+"""
+JAVA = """#!/bin/sh
+mkdir kafka.new # what the storage tool does, in the folder that the settings name
+"""
+
+
+def test_the_servers_start_in_a_clone_whose_path_has_a_space(tmp_path):
+    clone, local, programs = (tmp_path / name for name in ("a clone", "a clone/.local", "bin"))
+    for folder in (local / "logs", programs):
+        folder.mkdir(parents=True)
+    shutil.copytree(ROOT / "docker", clone / "docker")
+    for name, text in {"mariadbd": DATABASE_SERVER, "mariadb-install-db": INSTALL_DB, "java": JAVA}.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    own = {"PATH": f"{programs}:/usr/bin:/bin", "LOCAL_DIR": str(local), "MYSQLD": "mariadbd", "JAVA": "java"}
+
+    done = subprocess.run(
+        ["bash", "-c", STARTS_BOTH_SERVERS], cwd=clone, env=own, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    started = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {f"launch mysql in {clone}", f"launch kafka in {local}"} <= set(started)
+    assert {f"--datadir={local}/mysql", f"--init-file={clone}/docker/mysql/init.sql"} <= set(started)
+    assert {f"-Dlocal.dir={local}", f"{local}/libs/*"} <= set(started)
+    assert sorted(path.name for path in local.iterdir()) == ["kafka", "kafka.properties", "logs", "mysql"]
 
 
 def test_the_entrypoint_explains_itself_without_any_package(run, copied_entrypoint):

@@ -34,7 +34,7 @@ export class TransferForm {
     this.#showAmount();
   }
 
-  // Offers the accounts with money as senders, and all others as receivers. A choice stays until its account is gone.
+  // Offers the accounts with money as senders, and all others as receivers. A choice stays until its account is no longer in the list.
   offer() {
     const all = [...this.#accounts.values()].sort(byName);
     this.#names = distinctNames(all);

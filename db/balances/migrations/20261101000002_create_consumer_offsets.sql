@@ -1,5 +1,5 @@
 -- migrate:up
--- `topic_id` distinguishes a re-created topic from the one that was read. `history_gone_at`: records were lost unread.
+-- `topic_id` distinguishes a re-created topic from the one that was read. `history_gone_at`: when records were found to be lost before they were read.
 CREATE TABLE IF NOT EXISTS consumer_offsets (
     topic           VARCHAR(249)    NOT NULL,
     partition_id    INT UNSIGNED    NOT NULL,

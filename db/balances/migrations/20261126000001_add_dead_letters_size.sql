@@ -1,5 +1,5 @@
 -- migrate:up
--- The size and hash of a value that was too large to be stored complete; 'reprocessed' is what 'delivered' was.
+-- The size and hash of a value that was too large to be stored complete; 'reprocessed' replaces 'delivered'.
 SET @change = IF(
     EXISTS (SELECT 1 FROM information_schema.columns
             WHERE table_schema = DATABASE() AND table_name = 'dead_letters' AND column_name = 'value_bytes'),

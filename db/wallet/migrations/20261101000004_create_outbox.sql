@@ -1,5 +1,5 @@
 -- migrate:up
--- The ids are the sequence of the events. Before each start they are raised to the microseconds of the clock.
+-- Events that wait for Kafka. The id is only the order in which the relay reads; a later migration adds the sequence.
 CREATE TABLE IF NOT EXISTS outbox (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     topic       VARCHAR(249)    NOT NULL,

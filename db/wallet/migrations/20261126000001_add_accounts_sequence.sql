@@ -1,6 +1,6 @@
 -- migrate:up
 -- The sequence of the last event that names the account. MySQL has no ADD COLUMN IF NOT EXISTS: the prepared statement lets
--- a migration that was cut off run again.
+-- an interrupted migration run again.
 SET @change = IF(
     EXISTS (SELECT 1 FROM information_schema.columns
             WHERE table_schema = DATABASE() AND table_name = 'accounts' AND column_name = 'sequence'),
