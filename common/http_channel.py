@@ -1,6 +1,6 @@
 """A connection of the HTTP server: parses its requests, and sends its responses from the thread that computed them.
 
-With `common.http_server` and `common.http_task`, all that touches private parts of waitress.
+With `common.http_server`, all that touches private parts of waitress.
 """
 
 import logging
@@ -12,7 +12,6 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 
-from common.http_task import Task, split_plain_paths
 from common.json_text import problem
 
 PIPELINED_REQUESTS = 4  # accepted before the first is answered
@@ -21,8 +20,6 @@ SEND_BYTES = 16 * 1024  # a response up to this size is sent with one system cal
 log = logging.getLogger("http")
 
 _thread = threading.local()
-
-split_plain_paths()
 
 
 def served_channel() -> "Channel | None":
@@ -66,7 +63,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     parser_class = _Parser
-    task_class = Task
     error_task_class = _ProblemTask
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
