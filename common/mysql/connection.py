@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from pymysql.converters import Decimal2Literal, conversions
 
 from common.mysql import session
 from common.mysql.errors import PACKET_TOO_LARGE
-from common.mysql.pymysql_internals import read_packets, read_result, set_timeouts, upserted_rows
+from common.mysql.pymysql_internals import read_result, read_timeout, set_read_timeout, upserted_rows
 from common.mysql.url import Address
 
 CONNECT_SECONDS = 3
@@ -65,7 +65,6 @@ class Connection(_Connection):
             **_encryption(ssl_ca),
         )
         self.address = address
-        read_packets(self)
 
     def escape(self, value: object, mapping: Any = None) -> str:
         """The value as SQL. PyMySQL finds the kind of a value in several steps: half of the time of a large upsert."""
@@ -86,19 +85,14 @@ class Connection(_Connection):
             # A Galera node that rolls a transaction back between two statements of one packet reports no error. The
             # node runs the remaining statements without a transaction, and its COMMIT succeeds.
             self.packet_statements = 1
-        set_timeouts(self, STATEMENT_SECONDS, STATEMENT_SECONDS)
+        set_read_timeout(self, STATEMENT_SECONDS)
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
         return read_result(self)
 
-    @contextmanager
-    def within(self, seconds: int) -> Iterator[None]:
+    def within(self, seconds: int) -> AbstractContextManager[None]:
         """Inside the block the server has `seconds` to answer a statement, not STATEMENT_SECONDS."""
-        set_timeouts(self, seconds, STATEMENT_SECONDS)
-        try:
-            yield
-        finally:
-            set_timeouts(self, STATEMENT_SECONDS, STATEMENT_SECONDS)
+        return read_timeout(self, seconds)
 
     def accepts_writes(self) -> bool:
         """Whether the server accepts writes. Raises pymysql.MySQLError if it runs no transaction at all."""
