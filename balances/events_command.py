@@ -104,7 +104,7 @@ def _records(consumer: KafkaConsumer, partitions: list[TopicPartition], limit: i
 def _reached(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
     """Whether all was read. A position also moves over markers of transactions, which are no records."""
     positions = positions_of(consumer)
-    return all(positions.get(partition, 0) >= end for partition, end in ends.items())
+    return all(partition in positions and positions[partition].offset >= end for partition, end in ends.items() if end)
 
 
 def _as_text(record: Any) -> str:

@@ -1,6 +1,6 @@
 """A connection of the HTTP server: parses its requests, and sends its responses from the thread that computed them.
 
-With `common.http_server`, all that touches private parts of waitress.
+With `common.http_server` and `common.http_task`, all that touches private parts of waitress.
 """
 
 import logging
@@ -12,6 +12,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 
+from common.http_task import Task, split_plain_paths
 from common.json_text import problem
 
 PIPELINED_REQUESTS = 4  # accepted before the first is answered
@@ -20,6 +21,8 @@ SEND_BYTES = 16 * 1024  # a response up to this size is sent with one system cal
 log = logging.getLogger("http")
 
 _thread = threading.local()
+
+split_plain_paths()
 
 
 def served_channel() -> "Channel | None":
@@ -63,6 +66,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     parser_class = _Parser
+    task_class = Task
     error_task_class = _ProblemTask
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -90,10 +94,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return polled
 
     def writable(self) -> bool:
+        # A thread that serves this connection sends what is pending, and so does the one that will take its next
+        # request: that may arrive before the sending thread has counted what it sent. The main loop would find the
+        # socket writable again and again, send nothing, and keep the interpreter from that thread.
+        served = self._in_service or self.requests
         pending = self.total_outbufs_len
-        return bool(
-            self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not self._in_service)
-        )
+        return bool(self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not served))
 
     def handle_read(self) -> None:
         self._has_early_data = bool(self.requests)
@@ -119,9 +125,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         try:
             super().service()
         finally:
-            self._in_service, _thread.channel = False, None
-        self.waiting_since = time.monotonic()
-        self._flush_exception(self._flush_some, do_close=False)
+            _thread.channel = None
+            self.waiting_since = time.monotonic()
+            self._flush_exception(self._flush_some, do_close=False)
+            self._in_service = False
         if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
             self.server.http_server.check(self._fileno)
 

@@ -1,6 +1,6 @@
-"""The HTTP server: waitress. With `common.http_channel`, all that touches its private parts.
+"""The HTTP server: waitress. With `common.http_channel` and `common.http_task`, all that touches its private parts.
 
-An upgrade of waitress breaks in these two modules, and only there. A unit test checks that each private name exists.
+An upgrade of waitress breaks in these modules, and only there. A unit test checks that each private name exists.
 """
 
 import socket

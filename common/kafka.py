@@ -9,6 +9,7 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
+    GroupAuthorizationFailedError,
     IncompatibleBrokerVersion,
     KafkaError,
     KafkaTimeoutError,
@@ -66,6 +67,21 @@ def security() -> dict[str, Any]:
         options["sasl_plain_username"] = environment.text("KAFKA_SASL_USERNAME")
         options["sasl_plain_password"] = environment.text("KAFKA_SASL_PASSWORD")
     return options
+
+
+REFUSALS = (TopicAuthorizationFailedError, GroupAuthorizationFailedError)
+
+
+class NotAuthorized(Exception):
+    """Kafka is available, and its ACLs refuse what a consumer does; `refusal` is one of REFUSALS."""
+
+    def __init__(self, refusal: KafkaError, topics: Sequence[str], group: str) -> None:
+        if isinstance(refusal, GroupAuthorizationFailedError):
+            refused = f"join group {group}: allow Read on the group"
+        else:  # not every refusal names its topics
+            named = refusal.args[0] if refusal.args else topics
+            refused = f"read topic {', '.join(sorted(named))}: allow Read and Describe on each topic"
+        super().__init__(f"Kafka does not authorize this user to {refused}")
 
 
 class Topics:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import IncompatibleBrokerVersion, KafkaError
 from kafka.record import memory_records
@@ -42,13 +42,56 @@ def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[
     ]
 
 
-def positions_of(consumer: KafkaConsumer) -> dict[tuple[str, int], int]:
-    """{(topic, partition): next offset} of all assigned partitions that have a position.
+def unauthorized_topics(consumer: KafkaConsumer) -> set[str]:
+    """The topics that the ACLs hide from this user. To the client they seem not to exist."""
+    return set(consumer._cluster.unauthorized_topics)
+
+
+def leaderless(consumer: KafkaConsumer, partitions: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those of the partitions that have no leader, or do not exist, as far as the client's metadata goes."""
+    leader_of = consumer._cluster.leader_for_partition
+    return {each for each in partitions if leader_of(TopicPartition(*each)) in (None, -1)}
+
+
+class PartitionUnavailable(Exception):
+    """A partition was removed or lost its leader after the client's metadata was asked for it."""
+
+
+def beginning_offsets(consumer: KafkaConsumer, tps: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+    """Where the logs begin. Raises KafkaError, and PartitionUnavailable where the library raises KeyError.
+
+    The library has no issue about it.
+    """
+    try:
+        return dict(consumer.beginning_offsets(tps, timeout_ms=timeout_ms))
+    except KeyError as error:
+        raise PartitionUnavailable(*error.args) from error
+
+
+def end_offsets(consumer: KafkaConsumer, tps: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+    """Where the logs end, as `beginning_offsets`."""
+    try:
+        return dict(consumer.end_offsets(tps, timeout_ms=timeout_ms))
+    except KeyError as error:
+        raise PartitionUnavailable(*error.args) from error
+
+
+def positions_of(consumer: KafkaConsumer) -> dict[tuple[str, int], OffsetAndMetadata]:
+    """{(topic, partition): next offset, with its leader epoch} of all assigned partitions that have a position.
 
     The public position() takes one partition and checks all of them: for n partitions that is n * n steps.
     https://github.com/dpkp/kafka-python/pull/2958
     """
-    return {tuple(tp): at.offset for tp, at in consumer._subscription.all_consumed_offsets().items()}
+    return {tuple(tp): at for tp, at in consumer._subscription.all_consumed_offsets().items()}
+
+
+def seek(consumer: KafkaConsumer, tp: TopicPartition, offset: int, leader_epoch: int) -> None:
+    """Move to the offset, whose preceding record has this leader epoch (-1: unknown).
+
+    Where the log was truncated before the offset, the client then moves back to that place, as it does while it reads.
+    The public seek() takes no leader epoch. https://github.com/dpkp/kafka-python/pull/2978
+    """
+    consumer._subscription.seek(tp, OffsetAndMetadata(offset, "", leader_epoch))
 
 
 def broker_version(client: KafkaAdminClient) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from common.request_log import request_logging_middleware
 from common.worker_status import WorkerStatus
 
 RETRY_SECONDS = 1
+RECOVERED_SECONDS = 10  # without another failure: a worker that fails at each step fails sooner
 STUCK_SECONDS = 60
 STOP_SECONDS = 7  # `docker stop` sends SIGKILL after 10
 LOG_SECONDS = 1  # the longest that an ending process waits for its last log lines
@@ -64,11 +65,12 @@ def run(service: Service, host: str, port: int, processes: int = 1) -> None:
 
 def _serve(server: HttpServer, address: str, workers: Sequence[Worker]) -> None:
     stop = threading.Event()
-    working = [threading.Thread(target=_supervise, args=(each, stop), name=each.name, daemon=True) for each in workers]
+    supervised = [Supervision(worker) for worker in workers]
+    working = [threading.Thread(target=each.run, args=(stop,), name=each.name, daemon=True) for each in supervised]
     signals = _queue_signals()
     for thread in working:
         thread.start()
-    threading.Thread(target=_watchdog, args=(workers, stop), daemon=True).start()
+    threading.Thread(target=_watchdog, args=(supervised, stop), daemon=True).start()
     threading.Thread(target=close_idle_connections, args=(server, stop), daemon=True).start()
     threading.Thread(target=_stop_in_order, args=(server, signals, stop, working), daemon=True).start()
     facts = {"address": address, "pid": os.getpid()}
@@ -90,23 +92,49 @@ def _queue_signals() -> "SimpleQueue[int]":
     return signals
 
 
-def _supervise(worker: Worker, stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            worker.run(stop)
-        except Exception as error:
-            log.exception("worker failed: restarting it", extra={"worker": worker.name, "seconds": RETRY_SECONDS})
-            worker.status.write({**worker.status.read(), "failing": str(error)[:200]})
-            stop.wait(RETRY_SECONDS)
+class Supervision:
+    """Restarts a worker that fails. A failure that repeats is logged once, until it changes or ends."""
+
+    def __init__(self, worker: Worker, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name, self.status = worker.name, worker.status
+        self._worker, self._clock = worker, clock
+        self._failure: str | None = None  # the one that was logged
+        self._failures, self._failed_at = 0, 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Run the worker until `stop`."""
+        while not stop.is_set():
+            try:
+                self._worker.run(stop)
+            except Exception as error:
+                if self._is_new(error):
+                    log.exception("worker failed: restarting it", extra={"worker": self.name, "seconds": RETRY_SECONDS})
+                self.status.write({**self.status.read(), "failing": str(error)[:200]})
+                stop.wait(RETRY_SECONDS)
+
+    def note_recovery(self) -> None:
+        """Log the end of the failures, once the worker has reported a status and has not failed for a while."""
+        calm = self._clock() - self._failed_at >= RECOVERED_SECONDS
+        if self._failure and calm and "failing" not in self.status.read():
+            log.info("worker has recovered", extra={"worker": self.name, "failures": self._failures})
+            self._failure = None
+
+    def _is_new(self, error: Exception) -> bool:
+        """Whether the failure before this one was another, or long ago."""
+        earlier, self._failure = self._failure, f"{type(error).__name__}: {error}"
+        self._failures = self._failures + 1 if earlier else 1
+        self._failed_at = self._clock()
+        return self._failure != earlier
 
 
-def _watchdog(workers: Sequence[Worker], stop: threading.Event) -> None:
+def _watchdog(supervised: Sequence[Supervision], stop: threading.Event) -> None:
     """End the process when a worker is stuck: Python cannot end a thread. Docker or local.sh restarts the service."""
     while not stop.wait(1):
-        for worker in workers:
-            if worker.status.age() > STUCK_SECONDS:
+        for each in supervised:
+            each.note_recovery()
+            if each.status.age() > STUCK_SECONDS:
                 _end_within(LOG_SECONDS, exit_code=1)
-                facts = {"worker": worker.name, "seconds": STUCK_SECONDS}
+                facts = {"worker": each.name, "seconds": STUCK_SECONDS}
                 log.critical("worker reported nothing for too long: ending the process", extra=facts)
                 os._exit(1)
 

@@ -68,8 +68,15 @@ class Producer:
         return SimpleNamespace(topic=self.sent[number].topic, partition=0, offset=number)
 
 
-def record(topic="balances", partition=0, offset=0, key=None, value=None, headers=(), timestamp=0):
+def record(topic="balances", partition=0, offset=0, key=None, value=None, headers=(), timestamp=0, leader_epoch=3):
     """A record as the consumer gets it."""
     return SimpleNamespace(
-        topic=topic, partition=partition, offset=offset, key=key, value=value, headers=headers, timestamp=timestamp
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=key,
+        value=value,
+        headers=headers,
+        timestamp=timestamp,
+        leader_epoch=leader_epoch,
     )

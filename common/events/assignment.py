@@ -9,9 +9,17 @@ from typing import Any, NamedTuple
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
-from common.events.offsets import OffsetMoved, Partition, Start, StoredOffset
+from common.events.offsets import UNKNOWN_EPOCH, OffsetMoved, Partition, Start, StoredOffset
 from common.events.starts import REQUEST_MS, find_starts, log_starts
-from common.kafka_internals import partitions_of, positions_of, topic_id
+from common.kafka_internals import (
+    PartitionUnavailable,
+    beginning_offsets,
+    leaderless,
+    partitions_of,
+    positions_of,
+    seek,
+    topic_id,
+)
 from common.mysql import Database
 
 POLL_MS = 200
@@ -25,7 +33,12 @@ class Batch(NamedTuple):
 
     records: list[Any]
     next_offset: int
+    leader_epoch: int = UNKNOWN_EPOCH  # of the last record, or of what follows it
     hole: bool = False  # a gap before it in a compacted topic: records may have been removed before they were read
+
+    def moved(self, position: StoredOffset) -> StoredOffset:
+        """Where the position is once the batch is applied."""
+        return position._replace(next_offset=self.next_offset, leader_epoch=self.leader_epoch)
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
@@ -39,6 +52,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
     def __init__(self, consumer: KafkaConsumer, topics: Collection[str], compacted: Collection[str] = ()) -> None:
         self.topics = topics
         self.positions: dict[Partition, StoredOffset] = {}  # of the initialized partitions
+        self.restarted = False  # after a failure: to read on is no news then
         self.joined = False  # the group has assigned partitions to this member, perhaps none
         self._consumer = consumer
         self._compacted = compacted
@@ -63,16 +77,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         reached = positions_of(self._consumer)
         continuing = self._continuing({partition: returned[0].offset for partition, returned in records.items()})
         return {
-            partition: Batch(
-                records[partition], max(reached.get(partition, 0), records[partition][-1].offset + 1), hole
-            )
+            partition: Batch(records[partition], *_end(records[partition][-1], reached.get(partition)), hole)
             for partition, hole in continuing.items()
         }
 
     def applied(self, batches: Mapping[Partition, Batch]) -> None:
         """The transaction that moved the stored offsets has committed."""
         for partition, batch in batches.items():
-            self.positions[partition] = self.positions[partition]._replace(next_offset=batch.next_offset)
+            self.positions[partition] = batch.moved(self.positions[partition])
 
     def skipped(self) -> dict[Partition, Batch]:
         """Batches without a record: of partitions whose position moved over markers and aborted records alone."""
@@ -80,9 +92,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         moved = {
             partition: reached[partition]
             for partition, stored in self.positions.items()
-            if reached.get(partition, stored.next_offset) != stored.next_offset
+            if partition in reached and reached[partition].offset != stored.next_offset
         }
-        return {partition: Batch([], moved[partition], hole) for partition, hole in self._continuing(moved).items()}
+        continuing = self._continuing({partition: position.offset for partition, position in moved.items()})
+        return {
+            partition: Batch([], moved[partition].offset, moved[partition].leader_epoch, hole)
+            for partition, hole in continuing.items()
+        }
 
     def invalidate(self, partitions: Iterable[Partition]) -> None:
         """Read the stored offset again before the next batch of these partitions."""
@@ -109,12 +125,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self._diverged = {partition: offset for partition, offset in self._diverged.items() if partition in assigned}
         new = assigned - self.positions.keys()
         missing = _missing(self._consumer, new)
-        known = _topic_ids(self._consumer, new - missing)
+        known = _topic_ids(self._consumer, new - missing - leaderless(self._consumer, new))
         if known:
             try:
                 starts = find_starts(self._consumer, database, self.topics, known, self._diverged)
             except OffsetMoved:
                 return False  # another consumer initializes the same partition: the next call reads again
+            except PartitionUnavailable:
+                return False  # the next call leaves this partition out
             self._begin(known, starts)
         return bool(self._consumer.assignment() - missing <= self.positions.keys())
 
@@ -143,7 +161,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         records that it had are unknown. A log that begins behind the gap has lost records.
         """
         expected = {partition: self.positions[partition].next_offset for partition in reached}
-        beginnings = self._beginnings([each for each, offset in reached.items() if offset > expected[each]])
+        ahead = [each for each, offset in reached.items() if offset > expected[each]]
+        beginnings = _beginnings(self._consumer, ahead)
         continuing, cut = {}, []
         for partition, offset in reached.items():
             if offset < expected[partition]:
@@ -158,26 +177,35 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self.invalidate(cut)
         return continuing
 
-    def _beginnings(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """Where these logs begin; nothing while Kafka is unavailable."""
-        tps = [TopicPartition(*partition) for partition in partitions]
-        try:
-            beginnings = self._consumer.beginning_offsets(tps, timeout_ms=REQUEST_MS) if tps else {}
-        except KafkaError:
-            return {}
-        return {Partition(*tp): beginning for tp, beginning in beginnings.items()}
-
     def _begin(self, topic_ids: Mapping[Partition, str], starts: Mapping[Partition, Start]) -> None:
         assigned = self._consumer.assignment()
         begun = {partition: start for partition, start in starts.items() if partition in assigned}
         for partition, start in begun.items():
-            self._consumer.seek(TopicPartition(*partition), start.offset)
-            self.positions[partition] = StoredOffset(topic_ids[partition], start.offset)
+            seek(self._consumer, TopicPartition(*partition), start.offset, start.leader_epoch)
+            self.positions[partition] = StoredOffset(topic_ids[partition], start.offset, start.leader_epoch)
             self._diverged.pop(partition, None)
         self._consumer.resume(*(TopicPartition(*partition) for partition in begun))
         # A batch that cannot be applied is initialized again and again: at the same place there is nothing new to log.
-        log_starts({each: start for each, start in begun.items() if self._logged.get(each) != start})
+        new = {each: start for each, start in begun.items() if self._logged.get(each) != start}
+        log_starts({each: start for each, start in new.items() if start.reason or not self.restarted})
         self._logged |= begun
+
+
+def _beginnings(consumer: KafkaConsumer, partitions: Collection[Partition]) -> dict[Partition, int]:
+    """Where these logs begin; nothing while Kafka is unavailable."""
+    tps = [TopicPartition(*partition) for partition in partitions]
+    try:
+        beginnings = beginning_offsets(consumer, tps, REQUEST_MS) if tps else {}
+    except (KafkaError, PartitionUnavailable):
+        return {}
+    return {Partition(*tp): beginning for tp, beginning in beginnings.items()}
+
+
+def _end(last: Any, reached: OffsetAndMetadata | None) -> tuple[int, int]:
+    """The next offset behind a batch and its leader epoch: of its last record, or of markers that follow it."""
+    if reached is not None and reached.offset > last.offset + 1:
+        return reached.offset, reached.leader_epoch
+    return last.offset + 1, last.leader_epoch
 
 
 def _missing(consumer: KafkaConsumer, partitions: Collection[TopicPartition]) -> set[TopicPartition]:

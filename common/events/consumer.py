@@ -22,7 +22,7 @@ from common.events.offsets import OffsetMoved, Partition
 from common.events.probe import Probe
 from common.events.projection import BatchTransaction, Outcome, Projection
 from common.events.state import Report
-from common.kafka import Topics
+from common.kafka import REFUSALS, NotAuthorized, Topics
 from common.kafka_internals import accept_any_header_names
 from common.mysql import Conflict, Database, DatabaseUnavailable
 from common.worker_status import WorkerStatus
@@ -65,7 +65,10 @@ def run(
     group: Group,
     status: WorkerStatus,
 ) -> None:
-    """Consume the topics until `stop`; wait out every outage. After an error of the Kafka client, call `run` again."""
+    """Consume the topics until `stop`; wait out every outage. After an error of the Kafka client, call `run` again.
+
+    Raises NotAuthorized too.
+    """
     compacted = _await_topics(stop, options, projection.topics, group, status)
     if stop.is_set():
         return
@@ -79,6 +82,8 @@ def run(
             worker.maintain()
             if worker.mysql in ("down", "read_only"):
                 stop.wait(RETRY_SECONDS)
+    except REFUSALS as error:
+        raise NotAuthorized(error, projection.topics, group.name) from error
     finally:
         sys.setswitchinterval(SWITCH_SECONDS)
         consumer.close(timeout_ms=2000)
@@ -116,10 +121,11 @@ class Consumer(Generic[E]):
         status: WorkerStatus,
         compacted: Collection[str] = (),
     ) -> None:
+        self._report = Report(status, compacted)
         self.assignment = Assignment(client, projection.topics, compacted)
+        self.assignment.restarted = bool(self._report.failing)
         self.database = database
         self._projection = projection
-        self._report = Report(status, compacted)
         self._state = self._report.restore()
         self._probe = Probe(client, projection.topics, self.assignment, self._state)
         self._probe_at = self._commit_at = 0.0
@@ -204,6 +210,8 @@ class Consumer(Generic[E]):
         try:
             if self.assignment.initialize(self.database) and self.assignment.joined:
                 self._state.positioned = True
+        except REFUSALS:
+            raise
         except KafkaError:
             self._state.kafka = "down"
         except Conflict:

@@ -15,6 +15,7 @@ from common.mysql import IMPOSSIBLE_TIME, PROBE_SECONDS, Connection
 
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
+LONG_WAIT_SECONDS = 2 * LEASE_SECONDS  # the clocks of a cluster's nodes differ a little
 
 
 class Lease:
@@ -37,6 +38,22 @@ class Lease:
         # From before the statement was sent: the lease never seems longer than it is.
         self._renew_at, self._expires_at = (now + RENEW_SECONDS, now + LEASE_SECONDS) if held else (0.0, 0.0)
         return held
+
+    def long_wait(self, connection: Connection) -> str:
+        """Why this process waits for the lease for longer than a lease lasts; "" while it does not."""
+        with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT CAST(TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(6), expires_at) AS SIGNED) FROM leases"
+                " WHERE name = %s AND expires_at > UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
+                (self._name, int(LONG_WAIT_SECONDS)),
+            )
+            row = cursor.fetchone()
+        if row is None:
+            return ""
+        return (
+            f"the lease {self._name} ends in {row[0]} s, and a leader takes it for {LEASE_SECONDS:.0f} s:"
+            " the database's clock was ahead, or an operator holds the lease; wait, or delete its row in table leases"
+        )
 
     def release(self, connection: Connection) -> None:
         """Let another process take the lease at once."""

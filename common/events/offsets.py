@@ -12,6 +12,7 @@ from common.mysql import IMPOSSIBLE_TIME, Cursor
 
 MOVED_AT_ONCE = 1_000  # partitions in one statement: with the longest names of topics it still fits into 1 MiB
 NAMED = 10  # partitions in a log line
+UNKNOWN_EPOCH = -1  # as Kafka writes it
 
 
 class OffsetMoved(Exception):
@@ -29,6 +30,7 @@ class Partition(NamedTuple):
 class StoredOffset(NamedTuple):
     topic_id: str  # "" where the broker has no topic ids
     next_offset: int
+    leader_epoch: int = UNKNOWN_EPOCH  # of the log's last record or marker before the offset
 
 
 class Start(NamedTuple):
@@ -37,6 +39,7 @@ class Start(NamedTuple):
     offset: int
     reason: str | None
     data_loss: bool = False
+    leader_epoch: int = UNKNOWN_EPOCH  # with one the client finds out whether the log was truncated before the offset
 
 
 class Change(NamedTuple):
@@ -74,8 +77,9 @@ def start_at(
     if stored.next_offset < beginning:
         return Start(beginning, "records were removed before they were read", data_loss=True)
     if stored.topic_id != topic_id:
-        return Start(stored.next_offset, "the broker's topic id is known now")
-    return Start(stored.next_offset, None)
+        reason = "the broker's topic id is known now"
+        return Start(stored.next_offset, reason, leader_epoch=stored.leader_epoch)
+    return Start(stored.next_offset, None, leader_epoch=stored.leader_epoch)
 
 
 def read_all(cursor: Cursor, topics: Iterable[str]) -> dict[Partition, StoredOffset]:
@@ -83,9 +87,11 @@ def read_all(cursor: Cursor, topics: Iterable[str]) -> dict[Partition, StoredOff
     names = list(topics)
     marks = ", ".join(["%s"] * len(names))
     cursor.execute(
-        f"SELECT topic, partition_id, topic_id, next_offset FROM consumer_offsets WHERE topic IN ({marks})", names
+        "SELECT topic, partition_id, topic_id, next_offset, leader_epoch FROM consumer_offsets"
+        f" WHERE topic IN ({marks})",
+        names,
     )
-    return {Partition(row[0], row[1]): StoredOffset(row[2], row[3]) for row in cursor.fetchall()}
+    return {Partition(*row[:2]): StoredOffset(*row[2:]) for row in cursor.fetchall()}
 
 
 def replace(cursor: Cursor, changes: Mapping[Partition, Change]) -> None:
@@ -104,7 +110,7 @@ def replace(cursor: Cursor, changes: Mapping[Partition, Change]) -> None:
     _compare_and_set(
         cursor,
         {
-            partition: (change.stored, StoredOffset(change.topic_id, change.start.offset))
+            partition: (change.stored, StoredOffset(change.topic_id, change.start.offset, change.start.leader_epoch))
             for partition, change in changes.items()
             if change.stored is not None
         },
@@ -112,16 +118,13 @@ def replace(cursor: Cursor, changes: Mapping[Partition, Change]) -> None:
     report_data_loss(cursor, [partition for partition, change in changes.items() if change.start.data_loss])
 
 
-def advance(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, int]]) -> None:
+def advance(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, StoredOffset]]) -> None:
     """Move each partition from its offset to the new one, in the transaction that applies what is in between.
 
     Raises OffsetMoved. Compare-and-set: it fences a consumer that lost its partition without noticing, one that is
     ahead (a gap would be lost) and one that is behind (it would apply records twice).
     """
-    _compare_and_set(
-        cursor,
-        {partition: (stored, stored._replace(next_offset=offset)) for partition, (stored, offset) in moves.items()},
-    )
+    _compare_and_set(cursor, moves)
 
 
 def report_data_loss(cursor: Cursor, partitions: Iterable[Partition]) -> None:
@@ -155,7 +158,7 @@ def named(partitions: Collection[Partition]) -> dict[str, Any]:
 
 def _compare_and_set(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, StoredOffset]]) -> None:
     """Change each stored offset from the first value to the second. Raises OffsetMoved unless each was the first."""
-    rows = [(*partition, *expected, *new) for partition, (expected, new) in sorted(moves.items())]
+    rows = [(*partition, *expected[:2], *new) for partition, (expected, new) in sorted(moves.items())]
     for start in range(0, len(rows), MOVED_AT_ONCE):
         some = rows[start : start + MOVED_AT_ONCE]
         if (changed := cursor.execute(_MOVE, (json.dumps(some),))) != len(some):
@@ -169,9 +172,10 @@ _MOVE = (
     "UPDATE JSON_TABLE(%s, '$[*]' COLUMNS ("
     "topic VARCHAR(249) PATH '$[0]', partition_id INT UNSIGNED PATH '$[1]',"
     " topic_id CHAR(36) PATH '$[2]', next_offset BIGINT UNSIGNED PATH '$[3]',"
-    " new_topic_id CHAR(36) PATH '$[4]', new_offset BIGINT UNSIGNED PATH '$[5]')) AS moves"
+    " new_topic_id CHAR(36) PATH '$[4]', new_offset BIGINT UNSIGNED PATH '$[5]', new_epoch INT PATH '$[6]')) AS moves"
     " STRAIGHT_JOIN consumer_offsets AS known"
     " ON known.topic = moves.topic AND known.partition_id = moves.partition_id"
     " AND known.topic_id = moves.topic_id AND known.next_offset = moves.next_offset"
-    " SET known.topic_id = moves.new_topic_id, known.next_offset = moves.new_offset"
+    " SET known.topic_id = moves.new_topic_id, known.next_offset = moves.new_offset,"
+    " known.leader_epoch = moves.new_epoch"
 )

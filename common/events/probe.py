@@ -6,15 +6,22 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from common.events import offsets
 from common.events.assignment import Assignment
 from common.events.offsets import Partition
 from common.events.starts import REQUEST_MS
 from common.events.state import State
-from common.kafka import unresolvable
-from common.kafka_internals import partitions_of, request_rejoin
+from common.kafka import REFUSALS, unresolvable
+from common.kafka_internals import (
+    PartitionUnavailable,
+    end_offsets,
+    leaderless,
+    partitions_of,
+    request_rejoin,
+    unauthorized_topics,
+)
 from common.mysql import Database, DatabaseUnavailable
 
 REJOIN_SECONDS = 5  # a partition without a consumer for so long: longer than a group takes to assign it
@@ -34,10 +41,16 @@ class Probe:
         self._rebalances = Rebalances(lambda: request_rejoin(client))
 
     def run(self, database: Database) -> bool:
-        """Ask for the ends of all logs and for all stored offsets, of the other members too; whether both answered."""
+        """Ask for the ends of all logs and for all stored offsets, of the other members too; whether both answered.
+
+        Raises one of REFUSALS.
+        """
+        if refused := unauthorized_topics(self._client):
+            raise TopicAuthorizationFailedError(refused)
         asked_at = time.time()
         partitions = [Partition(*each) for each in partitions_of(self._client, self._topics)]
-        ends = self._ends(partitions)
+        without_leader = leaderless(self._client, partitions)
+        ends = self._ends([partition for partition in partitions if partition not in without_leader])
         try:
             stored = database.read(offsets.read_all, self._topics)
         except DatabaseUnavailable:
@@ -53,7 +66,8 @@ class Probe:
             return False
         missing = set(self._topics) - {partition.topic for partition in partitions}
         self._state.missing_topics = sorted(missing)
-        self._state.progress.observe(ends, stored, asked_at, complete=not missing)
+        self._state.leaderless = sorted(partition for partition in partitions if partition in without_leader)
+        self._state.progress.observe(ends, stored, asked_at, complete=not missing and not without_leader)
         # A member that consumes a partition stores its offset.
         self._rebalances.check(set(partitions) - stored.keys() - self._assignment.positions.keys())
         return True
@@ -61,7 +75,11 @@ class Probe:
     def _ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
         """The ends of the logs, None while Kafka is unavailable."""
         try:
-            ends = self._client.end_offsets([TopicPartition(*each) for each in partitions], timeout_ms=REQUEST_MS)
+            ends = end_offsets(self._client, [TopicPartition(*each) for each in partitions], REQUEST_MS)
+        except REFUSALS:
+            raise
+        except PartitionUnavailable:
+            return None  # the next probe leaves this partition out
         except KafkaError:
             if self._state.kafka != "down":
                 self._state.broker_problem = unresolvable(self._client)

@@ -141,8 +141,10 @@ class BatchTransaction(Generic[E]):
 
     def _advance(self, cursor: Cursor) -> None:
         """Move the stored offsets. This is the first statement: if it fails, nothing was changed."""
-        moves = {partition: (self.positions[partition], batch.next_offset) for partition, batch in self.batches.items()}
-        offsets.advance(cursor, moves)
+        offsets.advance(
+            cursor,
+            {each: (self.positions[each], batch.moved(self.positions[each])) for each, batch in self.batches.items()},
+        )
         if holes := [partition for partition, batch in self.batches.items() if batch.hole]:
             offsets.report_data_loss(cursor, holes)
             log.warning("records may be missing: the topic is compacted", extra=offsets.named(holes))

@@ -112,7 +112,7 @@ class Relay:
                     relayed = self._relay_batch(connection, producer)
                     self._report(relay="leader", kafka="up")
                 else:
-                    self._report(relay="standby", kafka="up")
+                    self._report(relay="standby", kafka="up", reason=self._lease.long_wait(connection))
                 if relayed:
                     log.info("batch", extra={"relayed": relayed})
                     probe_at = time.monotonic() + KAFKA_PROBE_SECONDS

@@ -8,6 +8,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from common.events import offsets
 from common.events.offsets import Change, Partition, Start
+from common.kafka_internals import beginning_offsets, end_offsets
 from common.mysql import Database
 
 REQUEST_MS = 2_000  # for the beginnings and the ends of logs
@@ -25,13 +26,13 @@ def find_starts(
     """Where to begin in each partition of `topic_ids`, stored where that is not the stored offset.
 
     `diverged`: offsets to which the client moved back, because the log was truncated there. Raises KafkaError,
-    DatabaseUnavailable, Conflict and OffsetMoved.
+    PartitionUnavailable, DatabaseUnavailable, Conflict and OffsetMoved.
     """
     tps = [TopicPartition(*partition) for partition in topic_ids]
     # Stored offsets before the log's end: otherwise one that another consumer moved meanwhile seems beyond it.
     stored = database.read(offsets.read_all, topics)
-    ends = consumer.end_offsets(tps, timeout_ms=REQUEST_MS)
-    beginnings = consumer.beginning_offsets(tps, timeout_ms=REQUEST_MS)
+    ends = end_offsets(consumer, tps, REQUEST_MS)
+    beginnings = beginning_offsets(consumer, tps, REQUEST_MS)
     starts = {
         partition: offsets.start_at(
             stored.get(partition), known, beginnings[partition], ends[partition], diverged.get(partition)

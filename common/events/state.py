@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.events.assignment import Assignment
+from common.events.offsets import NAMED, Partition
 from common.events.progress import Progress
 from common.worker_status import WorkerStatus
+
+RECOVERED_SECONDS = 10  # a consumer that fails at each record fails sooner
 
 log = logging.getLogger("consumer")
 
@@ -22,6 +25,7 @@ class State:
     mysql_writes_fail: bool = False
     positioned: bool = False
     missing_topics: list[str] = field(default_factory=list)
+    leaderless: list[Partition] = field(default_factory=list)
     broker_problem: str | None = None
     progress: Progress = field(default_factory=Progress)
 
@@ -32,9 +36,15 @@ class State:
 
 
 class Report:
-    """Publishes the state, and logs it when it changes."""
+    """Publishes the state, and logs it when it changes.
+
+    `failing`: the error that ended the consumer before this one. It is published until this one has worked for a
+    while, and until then only trouble is logged: a consumer that fails again and again has no other news.
+    """
 
     def __init__(self, status: WorkerStatus, compacted: Collection[str]) -> None:
+        self.failing: str | None = status.read().get("failing")
+        self._recovered_at = time.monotonic() + RECOVERED_SECONDS
         self._status = status
         self._problems = [
             f"topic {topic} is compacted: records may be removed before they are read" for topic in sorted(compacted)
@@ -54,7 +64,10 @@ class Report:
         servers = {"consumer": _activity(state, assignment), "kafka": state.kafka, "mysql": state.mysql}
         problems = self._problems + _problems(state, assignment)
         facts = state.progress.snapshot(assignment.positions, now)
-        self._status.write({**servers, "positioned": state.positioned, "problems": problems, **facts})
+        if time.monotonic() >= self._recovered_at:
+            self.failing = None
+        failing = {"failing": self.failing} if self.failing else {}
+        self._status.write({**servers, "positioned": state.positioned, "problems": problems, **facts, **failing})
         self._log_changes(
             {**servers, "stalled": facts["stalled"], "missing_topics": state.missing_topics, "problems": problems},
             state.progress,
@@ -66,6 +79,8 @@ class Report:
         if facts == self._logged:
             return
         bad = "down" in facts.values() or facts["mysql"] == "read_only" or facts["stalled"] or facts["problems"]
+        if self.failing and not bad:
+            return
         extra = {name: value for name, value in facts.items() if self._logged.get(name) != value}
         if facts["stalled"]:
             extra["partitions"] = [str(partition) for partition in progress.stalled(now)[:10]]
@@ -81,6 +96,9 @@ def _activity(state: State, assignment: Assignment) -> str:
 
 def _problems(state: State, assignment: Assignment) -> list[str]:
     found = [f"topic {topic} does not exist" for topic in state.missing_topics]
+    if state.leaderless:
+        names = ", ".join(map(str, state.leaderless[:NAMED]))
+        found.append(f"{len(state.leaderless)} partitions have no leader: {names}; start the brokers that hold them")
     if state.broker_problem:
         found.append(state.broker_problem)
     if any(not stored.topic_id for stored in assignment.positions.values()):

@@ -1,7 +1,7 @@
 """A session of MySQL or MariaDB with all its settings, and its cursor."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from pymysql.converters import Decimal2Literal, conversions
 
 from common.mysql import session
 from common.mysql.errors import PACKET_TOO_LARGE
-from common.mysql.pymysql_internals import read_result, read_timeout, set_read_timeout, upserted_rows
+from common.mysql.pymysql_internals import read_packets, read_result, set_timeouts, upserted_rows
 from common.mysql.url import Address
 
 CONNECT_SECONDS = 3
@@ -62,6 +62,7 @@ class Connection(_Connection):
             **_encryption(ssl_ca),
         )
         self.address = address
+        read_packets(self)
 
     def escape(self, value: object, mapping: Any = None) -> str:
         """The value as SQL. PyMySQL finds the kind of a value in several steps: half of the time of a large upsert."""
@@ -80,14 +81,19 @@ class Connection(_Connection):
             # A Galera node that rolls a transaction back between two statements of one packet reports no error. The
             # node runs the remaining statements without a transaction, and its COMMIT succeeds.
             self.packet_statements = 1
-        set_read_timeout(self, STATEMENT_SECONDS)
+        set_timeouts(self, STATEMENT_SECONDS, STATEMENT_SECONDS)
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
         return read_result(self)
 
-    def within(self, seconds: int) -> AbstractContextManager[None]:
+    @contextmanager
+    def within(self, seconds: int) -> Iterator[None]:
         """Inside the block the server has `seconds` to answer a statement, not STATEMENT_SECONDS."""
-        return read_timeout(self, seconds)
+        set_timeouts(self, seconds, STATEMENT_SECONDS)
+        try:
+            yield
+        finally:
+            set_timeouts(self, STATEMENT_SECONDS, STATEMENT_SECONDS)
 
     def accepts_writes(self) -> bool:
         """Whether the server accepts writes. Raises pymysql.MySQLError if it runs no transaction at all."""

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import pymysql
 
 from common.mysql import url as urls
-from common.mysql.connection import STATEMENT_SECONDS, Connection, Cursor
+from common.mysql.connection import Connection, Cursor
 from common.mysql.errors import READ_ONLY, DatabaseUnavailable, OutcomeUnknown, code_of, own_errors, translated
 from common.mysql.pymysql_internals import is_idle
 from common.mysql.servers import Servers
@@ -75,17 +75,10 @@ class Database:
 
     def read(self, query: Callable[Concatenate[Cursor, P], T], *arguments: P.args, **named: P.kwargs) -> T:
         """Run `query(cursor, *arguments)`, which may only SELECT, outside any transaction."""
-        return self._read(STATEMENT_SECONDS, lambda cursor: query(cursor, *arguments, **named))
-
-    def probe(self, query: Callable[Concatenate[Cursor, P], T], *arguments: P.args, **named: P.kwargs) -> T:
-        """As `read`, for short questions: a server that hangs counts as unavailable after PROBE_SECONDS."""
-        return self._read(PROBE_SECONDS, lambda cursor: query(cursor, *arguments, **named))
-
-    def _read(self, seconds: int, query: Callable[[Cursor], T]) -> T:
         connection = self._connection(self._reads)
         try:
-            with connection.within(seconds), connection.cursor() as cursor:
-                result = query(cursor)
+            with connection.cursor() as cursor:
+                result = query(cursor, *arguments, **named)
             self._reads.end()
             return result
         except pymysql.MySQLError as error:
@@ -96,6 +89,15 @@ class Database:
             if own is error:
                 raise
             raise own from error
+
+    def probe(self, query: Callable[Concatenate[Cursor, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """As `read`, for short questions: a server that hangs counts as unavailable after PROBE_SECONDS."""
+
+        def within_limit(cursor: Cursor) -> T:
+            with cursor.connection.within(PROBE_SECONDS):
+                return query(cursor, *arguments, **named)
+
+        return self.read(within_limit)
 
     def connect(self) -> Connection:
         """A new connection, which the caller closes."""

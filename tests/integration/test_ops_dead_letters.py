@@ -2,6 +2,8 @@
 
 import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from common.events import consumer, dead_letters
 from common.events.consumer import Group
 from common.events.dead_letters import Parked
+from common.mysql.session import LOCK_WAIT_SECONDS
 from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.integration.consumers import balances_of
@@ -171,6 +174,30 @@ def test_a_discarded_dead_letter_can_still_be_retried_but_not_a_reprocessed_one(
     assert f"dead letter {dead_letter} was reprocessed already" in again.stdout
     assert f"dead letter {dead_letter} was reprocessed already" in too_late.stdout
     assert [each.returncode for each in (discarded, left, retried, again, too_late)] == [0, 0, 0, 1, 1]
+
+
+def test_a_dead_letter_that_another_transaction_locks_for_longer_than_a_lock_wait_is_discarded_afterwards(
+    balances_database, park, command
+):
+    dead_letter = park(ANNOUNCED, sequence="7")
+
+    def waits():
+        statements = rows(balances_database, "SHOW FULL PROCESSLIST")
+        return [row for row in statements if "FOR UPDATE" in str(row[7]) and row[4] == "Query"]
+
+    with closing(balances_database.connect()) as connection, ThreadPoolExecutor() as pool:
+        with connection.cursor() as cursor:
+            connection.begin()
+            cursor.execute("SELECT 1 FROM dead_letters WHERE id = %s FOR UPDATE", (dead_letter,))
+            discarding = pool.submit(command, "discard", dead_letter)
+            eventually(waits, seconds=20)
+            with pytest.raises(TimeoutError):  # the server has refused its first transaction by then
+                discarding.result(timeout=LOCK_WAIT_SECONDS + 1)
+            connection.rollback()
+        discarded = discarding.result()
+
+    assert (discarded.returncode, discarded.stdout, discarded.stderr) == (0, f"{dead_letter}: discarded\n", "")
+    assert states(balances_database) == ["discarded"]
 
 
 def test_all_of_a_dead_letter_is_shown_without_control_characters(balances_url, park, command):

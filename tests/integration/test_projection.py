@@ -108,7 +108,7 @@ def store(database, partition, offset, topic_id="T1"):
 
 
 def advance(cursor, believed, to):
-    offsets.advance(cursor, {FIRST: (believed, to)})
+    offsets.advance(cursor, {FIRST: (believed, believed._replace(next_offset=to))})
 
 
 def test_an_offset_is_read_as_it_was_stored(balances_database):
@@ -157,10 +157,11 @@ def test_the_offsets_of_five_thousand_partitions_are_stored_and_moved_as_a_unit(
     with balances_database.transaction() as cursor:
         offsets.replace(cursor, {partition: Change(None, first.topic_id, start) for partition in partitions})
     with balances_database.transaction() as cursor:
-        offsets.advance(cursor, dict.fromkeys(partitions, (first, 7)))
+        offsets.advance(cursor, dict.fromkeys(partitions, (first, first._replace(next_offset=7))))
 
-    moves = {partition: (first._replace(next_offset=7), 9) for partition in partitions}
-    moves[partitions[4_321]] = (first, 9)  # one of them is not there
+    last = first._replace(next_offset=9)
+    moves = {partition: (first._replace(next_offset=7), last) for partition in partitions}
+    moves[partitions[4_321]] = (first, last)  # one of them is not there
     with pytest.raises(OffsetMoved), balances_database.transaction() as cursor:
         offsets.advance(cursor, moves)
 

@@ -256,6 +256,23 @@ def test_a_lease_of_a_database_clock_that_was_ahead_keeps_no_relay_on_standby(
         assert [record.value for record in records_of(kafka, topic, 1)] == [b"1"]
 
 
+def test_a_lease_of_a_clock_that_was_ten_minutes_ahead_is_named_until_its_row_is_deleted(
+    kafka, wallet_url, wallet_database, caplog
+):
+    execute(wallet_database, "DELETE FROM leases")
+    execute(wallet_database, "INSERT INTO leases VALUES ('relay', 'one', UTC_TIMESTAMP(6) + INTERVAL 10 MINUTE)")
+    caplog.set_level("INFO", logger="relay")
+
+    with Running(wallet_url, kafka) as running:
+        running.reports(relay="standby", kafka="up")
+        eventually(lambda: "the lease relay ends in 59" in running.status.read().get("failing", ""), seconds=5)
+        execute(wallet_database, "DELETE FROM leases")
+        running.reports(relay="leader")
+
+    changes = [(line.levelname, line.relay, hasattr(line, "reason")) for line in caplog.records if line.name == "relay"]
+    assert changes[:2] == [("WARNING", "standby", True), ("INFO", "leader", False)]
+
+
 def test_an_event_from_a_clock_that_was_ahead_has_waited_no_negative_time(wallet_database, topic):
     put(wallet_database, topic, "1")
     execute(wallet_database, "UPDATE outbox SET created_at = UTC_TIMESTAMP(6) + INTERVAL 3 DAY")

@@ -94,6 +94,10 @@ def kafka_ports(authority, tmp_path_factory):
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": authority.server_both,
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+        # Everything is allowed until a test adds an ACL, as a client of the listener without TLS and passwords.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+        "super.users": "User:ANONYMOUS",
     }
     module = "org.apache.kafka.common.security"
     for listener in ("sasl_plaintext", "sasl_ssl"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kafka import TopicPartition
 
 from balances.messages import TOPICS
+from common.events.offsets import UNKNOWN_EPOCH
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -94,8 +95,8 @@ class Broker:
 
     def append(self, tp: TopicPartition, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         log = self.logs[tp]
-        place = {"topic": tp.topic, "partition": tp.partition, "offset": log.end, "timestamp": 1}
-        log.entries.append(SimpleNamespace(**place, key=key, value=value, headers=headers))
+        place = {"topic": tp.topic, "partition": tp.partition, "offset": log.end, "leader_epoch": UNKNOWN_EPOCH}
+        log.entries.append(SimpleNamespace(**place, timestamp=1, key=key, value=value, headers=headers))
         if event_id := dict(headers).get("event_id"):
             self.event_ids.add(event_id.decode())
         if tp.topic == "transactions":

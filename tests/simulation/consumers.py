@@ -4,11 +4,12 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from balances.messages import TOPICS, Balance, parse
 from common.events.consumer import Consumer, Projection
+from common.events.offsets import UNKNOWN_EPOCH
 from tests.simulation import broken
 
 if TYPE_CHECKING:
@@ -55,11 +56,13 @@ class GroupMember:
             _lock=nullcontext(),
             topic_id=lambda topic: self._topic_ids[topic],
             partitions_for_topic=world.broker.partitions,
+            leader_for_partition=lambda tp: 1,
+            unauthorized_topics=(),
             brokers=list,
         )
         self._manager = SimpleNamespace(cluster=self._cluster)
         self._coordinator = SimpleNamespace(request_rejoin=lambda: None)
-        self._subscription = SimpleNamespace(all_consumed_offsets=self._consumed_offsets)
+        self._subscription = SimpleNamespace(all_consumed_offsets=self._consumed_offsets, seek=self._seek)
         self._learn_the_topic_ids()
 
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
@@ -83,11 +86,11 @@ class GroupMember:
     def resume(self, *partitions: TopicPartition) -> None:
         self._paused.difference_update(partitions)
 
-    def seek(self, tp: TopicPartition, offset: int) -> None:
-        self._positions[tp] = offset
+    def _seek(self, tp: TopicPartition, position: OffsetAndMetadata) -> None:
+        self._positions[tp] = position.offset
 
     def _consumed_offsets(self) -> dict[TopicPartition, Any]:
-        return {tp: SimpleNamespace(offset=offset) for tp, offset in self._positions.items()}
+        return {tp: OffsetAndMetadata(offset, "", UNKNOWN_EPOCH) for tp, offset in self._positions.items()}
 
     def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
         self._world.between_calls(can_fail=[KafkaTimeoutError("no response")])

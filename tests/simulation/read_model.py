@@ -84,14 +84,16 @@ class Transaction:
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         self._call()
-        if statement.startswith("SELECT topic, partition_id, topic_id, next_offset FROM consumer_offsets"):
+        if statement.startswith(
+            "SELECT topic, partition_id, topic_id, next_offset, leader_epoch FROM consumer_offsets"
+        ):
             rows = {**self._database.committed, **self.changed}
             self._rows = [(*key[1:], *row.stored) for key, row in rows.items() if key[0] == "offset"]
             return len(self._rows)
         if statement.startswith("UPDATE JSON_TABLE"):
             return sum(
-                self._move((topic, number), (topic_id, offset), StoredOffset(new_topic_id, new_offset))
-                for topic, number, topic_id, offset, new_topic_id, new_offset in json.loads(parameters[0])
+                self._move((topic, number), (topic_id, offset), StoredOffset(*new))
+                for topic, number, topic_id, offset, *new in json.loads(parameters[0])
             )
         raise NotImplementedError(statement)
 
@@ -133,7 +135,7 @@ class Transaction:
 
     def _move(self, tp: tuple[str, int], expected: tuple[str, int], stored: StoredOffset) -> int:
         def moved(old: Offset | None) -> Offset | None:
-            if old is None or ("compare-and-set" not in self._world.broken and expected != old.stored):
+            if old is None or ("compare-and-set" not in self._world.broken and expected != old.stored[:2]):
                 return None
             return Offset(stored, old.data_loss)
 

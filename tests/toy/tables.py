@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The migrations of the machinery's tables on each side.
 MACHINERY = {
     "orders": ("*_outbox*.sql", "*_leases.sql", "*_known_server.sql", "*_idempotency_keys.sql"),
-    "stock": ("*_consumer_offsets.sql", "*_dead_letters*.sql"),
+    "stock": ("*_consumer_offsets*.sql", "*_dead_letters*.sql"),
 }
 
 

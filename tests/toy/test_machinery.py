@@ -1,5 +1,6 @@
 """Each part of the event machinery on the tables of the toy pair, on a real server."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -51,7 +52,7 @@ def at_five(stock_database: Database) -> Database:
 )
 def test_an_offset_moves_only_from_the_expected_one(at_five: Database, expected: StoredOffset) -> None:
     with pytest.raises(OffsetMoved), at_five.transaction() as cursor:
-        offsets.advance(cursor, {PARTITION: (expected, 9)})
+        offsets.advance(cursor, {PARTITION: (expected, expected._replace(next_offset=9))})
 
     assert at_five.read(offsets.read_all, ["orders"]) == {PARTITION: StoredOffset("topic id", 5)}
 
@@ -61,8 +62,11 @@ def test_a_batch_with_one_partition_that_moved_changes_none(at_five: Database) -
     with at_five.transaction() as cursor:
         offsets.replace(cursor, {second: Change(None, "topic id", Start(7, None))})
 
+    first, wrong = StoredOffset("topic id", 5), StoredOffset("topic id", 8)
+    moves = {PARTITION: (first, first._replace(next_offset=6)), second: (wrong, wrong._replace(next_offset=9))}
+
     with pytest.raises(OffsetMoved), at_five.transaction() as cursor:
-        offsets.advance(cursor, {PARTITION: (StoredOffset("topic id", 5), 6), second: (StoredOffset("topic id", 8), 9)})
+        offsets.advance(cursor, moves)
 
     assert {each.next_offset for each in at_five.read(offsets.read_all, ["orders"]).values()} == {5, 7}
 
@@ -142,6 +146,20 @@ def test_a_lease_has_one_holder_until_it_is_released_or_expires(
     assert not third.hold(connection)
     execute(orders_database, "UPDATE leases SET expires_at = UTC_TIMESTAMP(6)")
     assert third.hold(connection)
+
+
+@pytest.mark.parametrize(("seconds", "named"), [(-1, False), (5, False), (60, True), (3_500, True)])
+def test_a_lease_that_ends_later_than_any_leader_takes_it_for_is_named_with_its_end(
+    connection: Connection, orders_database: Database, seconds: int, named: bool
+) -> None:
+    leader, standby = Lease("toy"), Lease("toy")
+    leader.hold(connection)
+    execute(orders_database, "UPDATE leases SET expires_at = UTC_TIMESTAMP(6) + INTERVAL %s SECOND", seconds)
+
+    reason = standby.long_wait(connection)
+
+    assert bool(re.match(rf"the lease toy ends in ({seconds}|{seconds - 1}) s, ", reason)) == named
+    assert bool(reason) == named
 
 
 # ---- idempotency keys

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 
 from common.events.assignment import Assignment
 from common.events.offsets import Partition, Start, StoredOffset
@@ -21,24 +21,29 @@ class Client:
     """A KafkaConsumer with one partition, whose log a test may cut."""
 
     def __init__(self, end: int) -> None:
-        self.beginning, self.end, self.position = 0, end, 0
+        self.beginning, self.end, self.position, self.leader_epoch = 0, end, 0, 3
+        self.leader = 1
+        self.shrinks_at_once = False
         self._paused: set[TopicPartition] = set()
         self._records: list[Any] = []
         self._cluster = SimpleNamespace(
-            _lock=nullcontext(), partitions_for_topic=lambda topic: {0}, topic_id=lambda topic: "T1"
+            _lock=nullcontext(),
+            partitions_for_topic=lambda topic: {0},
+            topic_id=lambda topic: "T1",
+            leader_for_partition=lambda tp: self.leader,
         )
         self._subscription = SimpleNamespace(
-            all_consumed_offsets=lambda: {TP: SimpleNamespace(offset=self.position)},
+            all_consumed_offsets=lambda: {TP: OffsetAndMetadata(self.position, "", self.leader_epoch)}, seek=self._seek
         )
 
     def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
         records, self._records = self._records, []
         return {TP: records} if records else {}
 
-    def returns(self, *offsets: int) -> None:
+    def returns(self, *offsets: int, leader_epoch: int = 3) -> None:
         """What the next poll returns."""
-        self._records = [record(offset=offset) for offset in offsets]
-        self.position = offsets[-1] + 1
+        self._records = [record(offset=offset, leader_epoch=leader_epoch) for offset in offsets]
+        self.position, self.leader_epoch = offsets[-1] + 1, leader_epoch
 
     def assignment(self) -> set[TopicPartition]:
         return {TP}
@@ -52,13 +57,15 @@ class Client:
     def resume(self, *partitions: TopicPartition) -> None:
         self._paused -= set(partitions)
 
-    def seek(self, tp: TopicPartition, offset: int) -> None:
-        self.position = offset
+    def _seek(self, tp: TopicPartition, position: OffsetAndMetadata) -> None:
+        self.position, self.leader_epoch = position.offset, position.leader_epoch
 
     def beginning_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, self.beginning)
 
     def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        if self.shrinks_at_once:
+            raise KeyError(partitions[0])  # as the library does for a partition that its metadata lost meanwhile
         return dict.fromkeys(partitions, self.end)
 
 
@@ -66,7 +73,7 @@ class Offsets:
     """A database with one stored offset."""
 
     def __init__(self, offset: int) -> None:
-        self.stored = {FIRST: StoredOffset("T1", offset)}
+        self.stored = {FIRST: StoredOffset("T1", offset, 3)}
         self.data_loss: list[Partition] = []
 
     def read(self, query: Any, topics: Any) -> dict[Partition, StoredOffset]:
@@ -81,8 +88,8 @@ class Offsets:
         return 0
 
     def execute(self, statement: str, parameters: tuple[str]) -> int:
-        ((_, _, _, _, topic_id, offset),) = json.loads(parameters[0])
-        self.stored = {FIRST: StoredOffset(topic_id, offset)}
+        ((_, _, _, _, *stored),) = json.loads(parameters[0])
+        self.stored = {FIRST: StoredOffset(*stored)}
         return 1
 
     def queue(self, statement: str, parameters: tuple[str, int]) -> None:
@@ -116,7 +123,38 @@ def test_a_partition_begins_at_its_stored_offset_and_continues_behind_each_batch
     assignment.applied(batches)
 
     assert batches[FIRST].next_offset == 72
-    assert assignment.positions == {FIRST: StoredOffset("T1", 72)}
+    assert assignment.positions == {FIRST: StoredOffset("T1", 72, 3)}
+
+
+def test_the_client_begins_with_the_leader_epoch_that_is_stored(assignment: Assignment, client: Client) -> None:
+    assert (client.position, client.leader_epoch) == (70, 3)
+
+
+def test_the_leader_epoch_of_a_batch_is_its_last_records(assignment: Assignment, client: Client) -> None:
+    client.returns(70, 71, leader_epoch=4)
+    batches = assignment.poll()
+    assignment.applied(batches)
+
+    assert assignment.positions == {FIRST: StoredOffset("T1", 72, 4)}
+
+
+def test_behind_the_marker_of_a_transaction_its_leader_epoch_counts(assignment: Assignment, client: Client) -> None:
+    client.returns(70, 71)
+    client.position, client.leader_epoch = 73, 5
+    batches = assignment.poll()
+    assignment.applied(batches)
+
+    assert assignment.positions == {FIRST: StoredOffset("T1", 73, 5)}
+
+
+def test_a_position_that_moved_over_markers_alone_has_their_leader_epoch(
+    assignment: Assignment, client: Client
+) -> None:
+    client.position, client.leader_epoch = 71, 5
+    batches = assignment.skipped()
+    assignment.applied(batches)
+
+    assert assignment.positions == {FIRST: StoredOffset("T1", 71, 5)}
 
 
 def test_a_log_that_was_cut_and_has_grown_past_the_stored_offset_again_is_read_from_where_it_was_cut(
@@ -167,6 +205,28 @@ def test_a_gap_in_a_log_that_begins_behind_the_position_is_a_loss(
 
     assert discarded == {}
     assert (client.position, database.data_loss) == (75, [FIRST])
+
+
+def test_a_partition_without_a_leader_is_initialized_once_it_has_one(client: Client, database: Offsets) -> None:
+    assignment = Assignment(client, ["balances"])
+    client.leader = -1
+    without = assignment.initialize(database), dict(assignment.positions)  # type: ignore[arg-type]
+    client.leader = 1
+
+    assert without == (False, {})
+    assert assignment.initialize(database)  # type: ignore[arg-type]
+
+
+def test_a_partition_that_is_removed_while_its_ends_are_asked_for_is_initialized_later(
+    client: Client, database: Offsets
+) -> None:
+    assignment = Assignment(client, ["balances"])
+    client.shrinks_at_once = True
+    interrupted = assignment.initialize(database)  # type: ignore[arg-type]
+    client.shrinks_at_once = False
+
+    assert not interrupted
+    assert assignment.initialize(database)  # type: ignore[arg-type]
 
 
 # ---- what is logged

@@ -31,10 +31,13 @@ def listener() -> Iterator[socket.socket]:
     [
         (server.TcpWSGIServer, ["channel_class", "pull_trigger", "handle_accept", "readable"]),
         (channel.HTTPChannel, ["parser_class", "error_task_class", "received", "service", "will_close", "request"]),
+        (channel.HTTPChannel, ["task_class", "write_soon"]),
         (channel.HTTPChannel, ["total_outbufs_len", "close_when_flushed", "_flush_exception", "_flush_some"]),
         (channel.HTTPChannel, ["add_channel", "del_channel", "writable", "handle_read"]),
         (parser.HTTPRequestParser, ["parse_header", "chunked"]),
-        (parser, ["ParsingError"]),
+        (parser, ["ParsingError", "split_uri"]),
+        (task.WSGITask, ["write", "build_response_header", "complete", "content_length", "content_bytes_written"]),
+        (task.WSGITask, ["wrote_header", "status", "start_time"]),
         (task.ErrorTask, ["execute"]),
         (wasyncore.dispatcher, ["close"]),
         (wasyncore, ["read", "write"]),
@@ -73,6 +76,21 @@ def test_more_pipelined_requests_than_the_limit_are_not_answered(listener: socke
     # One more if a thread has answered the first request before the others are counted.
     assert PIPELINED_REQUESTS <= response.count(b"HTTP/1.1 200") <= PIPELINED_REQUESTS + 1
     assert b"Connection: close" in response
+
+
+def test_the_main_loop_leaves_pending_output_to_the_thread_that_takes_the_next_request(
+    listener: socket.socket,
+) -> None:
+    with serving(listener, answering(b"")) as http_server, connected(listener):
+        (accepted,) = eventually(http_server.channels)
+        accepted.total_outbufs_len = 10
+        assert accepted.writable()
+
+        accepted.requests = [object()]
+        written_by_the_main_loop = accepted.writable()
+        accepted.total_outbufs_len, accepted.requests = 0, []
+
+    assert not written_by_the_main_loop
 
 
 def test_a_server_is_busy_until_the_response_is_sent_and_refuses_connections_once_it_stops(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
@@ -54,14 +54,48 @@ def test_the_partitions_are_those_of_the_metadata(consumer: KafkaConsumer) -> No
     assert found == [("balances", 0), ("balances", 1)]
 
 
+def test_partitions_without_a_leader_and_unknown_ones_are_found(consumer: KafkaConsumer) -> None:
+    leaders = {0: SimpleNamespace(leader_id=1), 1: SimpleNamespace(leader_id=-1)}
+    known(consumer, None)._cluster._partitions = {"balances": leaders}
+
+    found = kafka_internals.leaderless(consumer, [("balances", number) for number in range(3)])
+
+    assert found == {("balances", 1), ("balances", 2)}
+
+
+def test_the_library_asks_for_no_offset_of_a_partition_without_a_leader(consumer: KafkaConsumer) -> None:
+    leaders = {0: SimpleNamespace(leader_id=1), 1: SimpleNamespace(leader_id=-1)}
+    known(consumer, None)._cluster._partitions = {"balances": leaders}
+    asked = {TopicPartition("balances", number): -1 for number in range(3)}
+
+    (by_leader,) = consumer._fetcher._group_list_offset_requests(asked).values()
+
+    assert list(by_leader) == [TopicPartition("balances", 0)]  # and raises a KeyError for the two others
+
+
 def test_the_positions_of_all_partitions_are_read_at_once(consumer: KafkaConsumer) -> None:
     first, second, unknown = (TopicPartition("balances", number) for number in range(3))
     consumer.unsubscribe()
     consumer.assign([first, second, unknown])
-    consumer.seek(first, 5)
-    consumer.seek(second, 7)
+    kafka_internals.seek(consumer, first, 5, leader_epoch=3)
+    kafka_internals.seek(consumer, second, 7, leader_epoch=-1)
 
-    assert kafka_internals.positions_of(consumer) == {("balances", 0): 5, ("balances", 1): 7}
+    assert kafka_internals.positions_of(consumer) == {
+        ("balances", 0): OffsetAndMetadata(5, "", 3),
+        ("balances", 1): OffsetAndMetadata(7, "", -1),
+    }
+
+
+def test_a_position_with_a_leader_epoch_is_validated_once_the_leader_is_another_one(consumer: KafkaConsumer) -> None:
+    tp = TopicPartition("balances", 0)
+    consumer.unsubscribe()
+    consumer.assign([tp])
+    kafka_internals.seek(consumer, tp, 5, leader_epoch=3)
+    subscription = consumer._subscription
+
+    assert not subscription.maybe_validate_position_for_current_leader(tp, 3)
+    assert subscription.maybe_validate_position_for_current_leader(tp, 4)
+    assert not subscription.is_fetchable(tp)
 
 
 def test_the_clients_have_the_parts_of_their_manager(consumer: KafkaConsumer) -> None:
@@ -69,7 +103,9 @@ def test_the_clients_have_the_parts_of_their_manager(consumer: KafkaConsumer) ->
 
     assert {"call_soon", "run", "wait_for", "reset_backoff", "broker_version"} <= set(dir(manager))
     assert {"brokers", "bootstrap_brokers", "refresh_metadata", "topic_id"} <= set(dir(manager.cluster))
-    assert {"partitions_for_topic", "_lock"} <= set(dir(consumer._cluster))
+    assert {"partitions_for_topic", "_lock", "unauthorized_topics", "leader_for_partition"} <= set(
+        dir(consumer._cluster)
+    )
 
 
 def test_an_advertised_address_that_cannot_be_resolved_is_named(consumer: KafkaConsumer) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.events.offsets import Start, StoredOffset, start_at
+from common.events.offsets import UNKNOWN_EPOCH, Start, StoredOffset, start_at
 
 HERE, OTHER = "kQ3vXbJ5T6S0h1r8yZ2c4w", "Zb7hN2mVQ9uC0xT4kLr6Yg"
 
@@ -59,9 +59,9 @@ def test_without_topic_ids_it_goes_on_where_it_was_left():
 
 
 def test_a_broker_that_learned_topic_ids_has_the_same_topic():
-    start = start_at(StoredOffset("", 70), HERE, beginning=0, end=100)
+    start = start_at(StoredOffset("", 70, 3), HERE, beginning=0, end=100)
 
-    assert start == Start(70, "the broker's topic id is known now")
+    assert start == Start(70, "the broker's topic id is known now", leader_epoch=3)
 
 
 def test_without_topic_ids_a_recreated_topic_is_recognised_by_its_end():
@@ -69,7 +69,7 @@ def test_without_topic_ids_a_recreated_topic_is_recognised_by_its_end():
 
 
 @given(
-    stored=st.none() | st.builds(StoredOffset, st.sampled_from([HERE, OTHER]), st.integers(0, 9)),
+    stored=st.none() | st.builds(StoredOffset, st.sampled_from([HERE, OTHER]), st.integers(0, 9), st.integers(-1, 9)),
     bounds=st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted),
 )
 def test_the_start_is_always_in_the_log_and_skips_nothing_without_reporting_it(stored, bounds):
@@ -82,4 +82,6 @@ def test_the_start_is_always_in_the_log_and_skips_nothing_without_reporting_it(s
     if start.offset > read_before:
         assert start.data_loss
     if start.reason is None:
-        assert stored == StoredOffset(HERE, start.offset)
+        assert stored == StoredOffset(HERE, start.offset, start.leader_epoch)
+    else:  # what is before another offset was never read: it has no known leader epoch
+        assert start.leader_epoch == UNKNOWN_EPOCH

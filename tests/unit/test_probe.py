@@ -1,11 +1,102 @@
-"""When a consumer requests a rebalance for partitions that nobody consumes."""
+"""What a probe finds out, and when it requests a rebalance for partitions that nobody consumes."""
+
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from kafka import TopicPartition
+from kafka.errors import TopicAuthorizationFailedError
 
-from common.events.offsets import Partition
-from common.events.probe import MOST_REJOIN_SECONDS, REJOIN_SECONDS, Rebalances
+from common.events.offsets import Partition, StoredOffset
+from common.events.probe import MOST_REJOIN_SECONDS, REJOIN_SECONDS, Probe, Rebalances
+from common.events.state import State
 
 FIRST, SECOND = Partition("balances", 0), Partition("balances", 1)
+
+
+class Metadata:
+    """A KafkaConsumer whose topic has two partitions, each log with 5 records."""
+
+    def __init__(self) -> None:
+        self.leaders = {FIRST: 1, SECOND: 1}
+        self.shrinks_at_once = False
+        self._cluster = SimpleNamespace(
+            partitions_for_topic=lambda topic: {partition.partition for partition in self.leaders},
+            leader_for_partition=lambda tp: self.leaders.get(tp),
+            unauthorized_topics=set(),
+        )
+
+    def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        if self.shrinks_at_once:
+            del self.leaders[SECOND]
+            self.shrinks_at_once = False
+        # The library asks only for those that have a leader, and then raises KeyError for the others.
+        answer = {tp: 5 for tp in partitions if self.leaders.get(Partition(*tp), -1) != -1}
+        return {tp: answer[tp] for tp in partitions}
+
+
+@pytest.fixture
+def metadata() -> Metadata:
+    return Metadata()
+
+
+@pytest.fixture
+def state() -> State:
+    return State(kafka="up")
+
+
+@pytest.fixture
+def probe(metadata: Metadata, state: State) -> Any:
+    """Runs the probe against a database with offset 5 of both partitions."""
+    stored = dict.fromkeys((FIRST, SECOND), StoredOffset("T1", 5))
+    database: Any = SimpleNamespace(read=lambda query, topics: stored)
+    assignment: Any = SimpleNamespace(invalidate_moved=lambda stored: [], positions={})
+    client: Any = metadata
+    probe = Probe(client, ["balances"], assignment, state)
+    return lambda: probe.run(database)
+
+
+def test_a_topic_that_shrinks_during_a_probe_is_what_the_next_probe_finds(
+    probe: Any, metadata: Metadata, state: State
+) -> None:
+    metadata.shrinks_at_once = True
+    interrupted = probe()
+
+    assert (interrupted, state.kafka) == (False, "up")
+    assert probe()
+    assert [each["partition"] for each in state.progress.snapshot([], 0.0)["partitions"]] == [0]
+
+
+def test_a_partition_without_a_leader_hides_none_of_the_others(probe: Any, metadata: Metadata, state: State) -> None:
+    metadata.leaders[SECOND] = -1
+
+    assert probe()
+    assert (state.kafka, state.leaderless) == ("up", [SECOND])
+    assert [each["partition"] for each in state.progress.snapshot([], 0.0)["partitions"]] == [0]
+    assert state.progress.caught_up_at is None  # nobody knows what the other one holds
+
+
+def test_a_partition_that_has_a_leader_again_is_no_problem_any_more(
+    probe: Any, metadata: Metadata, state: State
+) -> None:
+    metadata.leaders[SECOND] = -1
+    probe()
+    metadata.leaders[SECOND] = 1
+
+    assert probe()
+    assert state.leaderless == []
+    assert state.progress.caught_up_at is not None
+
+
+def test_a_topic_that_the_acls_hide_is_a_refusal_and_no_missing_topic(
+    probe: Any, metadata: Metadata, state: State
+) -> None:
+    metadata.leaders.clear()
+    metadata._cluster.unauthorized_topics = {"balances"}
+
+    with pytest.raises(TopicAuthorizationFailedError):
+        probe()
+    assert state.missing_topics == []
 
 
 class Clock:
