@@ -106,16 +106,21 @@ admin.close()' "127.0.0.1:$(port_of kafka)" 2>/dev/null)
 }
 
 print_what_to_try() {
-  local wallet balances from=a0000000-0000-4000-8000-000000000001 to=a0000000-0000-4000-8000-000000000002
+  local wallet balances what from=a0000000-0000-4000-8000-000000000001 to=a0000000-0000-4000-8000-000000000002
   wallet=http://127.0.0.1:$(port_of wallet) balances=http://127.0.0.1:$(port_of balances)
+  what="A transfer, and the balance that it leaves:
+
+  curl -s $wallet/transactions -d '{\"account_id_from\": \"$from\", \"account_id_to\": \"$to\", \"amount\": 1}'
+  sleep 1; curl -s $balances/balances/$from"
+  [ "${SEED_DEMO_DATA:-on}" = on ] || what="SEED_DEMO_DATA=off adds no accounts. Open one on the page of Wallet, or with:
+
+  curl -s $wallet/clients -d '{\"name\": \"Ana Souza\", \"email\": \"ana@example.org\"}'
+  curl -s $wallet/accounts -d '{\"client_id\": \"the ID in the answer\"}'"
   info "
 Wallet    $wallet
 Balances  $balances
 
-A transfer, and the balance that it leaves:
-
-  curl -s $wallet/transactions -d '{\"account_id_from\": \"$from\", \"account_id_to\": \"$to\", \"amount\": 1}'
-  sleep 1; curl -s $balances/balances/$from
+$what
 
 Stop it with ./local.sh down"
 }

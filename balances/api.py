@@ -16,7 +16,7 @@ from common.documents import serve_documents
 from common.event_routes import Links, serve_events
 from common.events.dead_letters import DeadLetterNotFound
 from common.events.recent import RecentEvents
-from common.http_request import BadRequest, page, query
+from common.http_request import BadRequest, after_and_limit, query
 from common.http_server import THREADS
 from common.json_api import JsonApp, serve_health
 from common.json_text import json_line, number, rfc3339
@@ -70,8 +70,8 @@ def create_app(
 
     @app.get("/balances", cross_origin=True)
     def get_balances() -> dict[str, Any]:
-        after, limit = page()
-        rows = database.read(projection.page, after, limit)
+        after, limit = after_and_limit()
+        rows = database.read(projection.list_after, after, limit)
         following = rows[-1].account_id if len(rows) == limit else None
         return {"balances": [_body(row) for row in rows], "next": following}
 

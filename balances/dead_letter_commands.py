@@ -23,7 +23,7 @@ from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database, read_clock, repeat_on_conflict
 from common.ops import add_command, open_database, printable
 
-PAGE_ROWS = 20  # a dead letter may have a megabyte
+ROWS_AT_ONCE = 20  # a dead letter may have a megabyte
 LARGEST_ID = 2**64 - 1  # BIGINT UNSIGNED
 
 
@@ -185,6 +185,6 @@ def _sentence(change: Change, dry_run: bool) -> str:
 
 def _parked(database: Database) -> Iterator[DeadLetter]:
     after = 0
-    while found := database.read(dead_letters.page, after, PAGE_ROWS):
+    while found := database.read(dead_letters.list_after, after, ROWS_AT_ONCE):
         yield from found
         after = found[-1].id

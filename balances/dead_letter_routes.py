@@ -9,7 +9,7 @@ from bottle import response
 from common.events import dead_letter_summaries, dead_letters
 from common.events.dead_letter_summaries import Summary
 from common.events.dead_letters import DeadLetter
-from common.http_request import BadRequest, page
+from common.http_request import BadRequest, after_and_limit
 from common.json_api import JsonApp
 from common.json_text import bytes_as_json, rfc3339
 from common.mysql import Database
@@ -20,8 +20,8 @@ ID_DIGITS = 18  # as many digits as any 64-bit integer can have
 def serve_dead_letters(app: JsonApp, database: Database) -> None:
     @app.get("/dead-letters")
     def get_dead_letters() -> dict[str, Any]:
-        after, limit = page()
-        rows = database.read(dead_letter_summaries.page, _id("after", after or "0"), limit)
+        after, limit = after_and_limit()
+        rows = database.read(dead_letter_summaries.list_before, _id("after", after or "9" * ID_DIGITS), limit)
         following = str(rows[-1].id) if len(rows) == limit else None
         response.set_header("Cache-Control", "no-store")
         return {"dead_letters": [_summary_body(row) for row in rows], "next": following}

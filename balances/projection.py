@@ -113,7 +113,7 @@ def find(cursor: Cursor, account_id: str, for_update: bool = False) -> Row | Non
     return Row(*row) if row and row[0] == account_id else None
 
 
-def page(cursor: Cursor, after: str, limit: int) -> list[Row]:
+def list_after(cursor: Cursor, after: str, limit: int) -> list[Row]:
     """At most `limit` Rows with an id higher than `after`, in id order."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM balances WHERE account_id > %s ORDER BY account_id LIMIT %s", (after, limit)

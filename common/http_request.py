@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from bottle import request
 
 BODY_BYTES = 64 * 1024
-PAGE_SIZE, PAGE_SIZE_LIMIT = 100, 1000
+DEFAULT_LIMIT, HIGHEST_LIMIT = 100, 1000
 CURSOR_CHARACTERS = 255
 
 
@@ -54,13 +54,13 @@ def query(name: str, default: str) -> str:
     return values[0].encode("latin-1").decode("utf-8") if values else default
 
 
-def page() -> tuple[str, int]:
+def after_and_limit() -> tuple[str, int]:
     """The query's `after` (a cursor, "" for the start) and `limit` (1 to 1,000, 100 by default). Raises BadRequest."""
-    after, limit = query("after", ""), query("limit", str(PAGE_SIZE))
+    after, limit = query("after", ""), query("limit", str(DEFAULT_LIMIT))
     if len(after) > CURSOR_CHARACTERS:
         raise BadRequest(f"after is longer than {CURSOR_CHARACTERS} characters")
-    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= PAGE_SIZE_LIMIT:
-        raise BadRequest(f"limit must be an integer from 1 to {PAGE_SIZE_LIMIT}")
+    if not re.fullmatch(r"[0-9]{1,4}", limit) or not 1 <= int(limit) <= HIGHEST_LIMIT:
+        raise BadRequest(f"limit must be an integer from 1 to {HIGHEST_LIMIT}")
     return after, int(limit)
 
 

@@ -31,7 +31,7 @@ def announce_accounts(
     account_ids = sorted(set(account_ids))
     for account_id in account_ids:
         database.read(_find, account_id)
-    for batch in _batches(account_ids) if account_ids else _pages(database, after):
+    for batch in _batches(account_ids) if account_ids else _all_batches(database, after):
         _wait_for_the_relay(database, progress)
         repeat_on_conflict(partial(_announce, database, batch))
         yield batch
@@ -55,14 +55,14 @@ def _batches(account_ids: list[str]) -> Iterator[list[str]]:
     return (account_ids[start : start + ACCOUNTS_AT_ONCE] for start in range(0, len(account_ids), ACCOUNTS_AT_ONCE))
 
 
-def _pages(database: Database, after: str) -> Iterator[list[str]]:
-    while accounts := database.read(_page, after):
+def _all_batches(database: Database, after: str) -> Iterator[list[str]]:
+    while accounts := database.read(_next_accounts, after):
         yield [account.id for account in accounts]
         after = accounts[-1].id
 
 
-def _page(cursor: Cursor, after: str) -> list[Account]:
-    return AccountRepository(cursor).page(after, ACCOUNTS_AT_ONCE)
+def _next_accounts(cursor: Cursor, after: str) -> list[Account]:
+    return AccountRepository(cursor).list_after(after, ACCOUNTS_AT_ONCE)
 
 
 def _find(cursor: Cursor, account_id: str) -> Account:

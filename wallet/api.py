@@ -15,7 +15,7 @@ from common.documents import serve_documents
 from common.event_routes import Links, serve_events
 from common.events.idempotency import KeyReused, StillInProgress
 from common.events.recent import RecentEvents
-from common.http_request import BadRequest, json_object, page
+from common.http_request import BadRequest, after_and_limit, json_object
 from common.json_api import JsonApp, serve_health
 from common.json_text import number, rfc3339
 from common.mysql import Cursor, Database
@@ -132,7 +132,7 @@ def _add_queries(app: JsonApp, database: Database) -> None:
     # Before the account itself: an id may contain a slash, so the first route that fits is taken.
     @app.get("/accounts/<account_id:id>/transactions")
     def get_account_transactions(account_id: str) -> dict[str, Any]:
-        after, limit = page()
+        after, limit = after_and_limit()
         transactions = database.read(_account_transactions, account_id, after, limit)
         following = transactions[-1].id if len(transactions) == limit else None
         return {"transactions": [_transaction_body(each) for each in transactions], "next": following}
@@ -143,7 +143,7 @@ def _add_queries(app: JsonApp, database: Database) -> None:
 
     @app.get("/accounts")
     def get_accounts() -> dict[str, Any]:
-        after, limit = page()
+        after, limit = after_and_limit()
         accounts = database.read(_accounts, after, limit)
         following = accounts[-1][0].id if len(accounts) == limit else None
         return {"accounts": [_account_body(*each) for each in accounts], "next": following}
@@ -197,7 +197,7 @@ def _account(cursor: Cursor, account_id: str) -> tuple[Account, str]:
 
 
 def _accounts(cursor: Cursor, after: str, limit: int) -> list[tuple[Account, str]]:
-    return AccountRepository(cursor).page_with_clients(after, limit)
+    return AccountRepository(cursor).list_after_with_clients(after, limit)
 
 
 def _account_transactions(cursor: Cursor, account_id: str, after: str, limit: int) -> list[Transaction]:

@@ -12,7 +12,7 @@ from wallet.domain import Account, AccountNotFound, Client, ClientNotFound, Tran
 
 T = TypeVar("T")
 
-# Accounts first: if MySQL began with the clients, it would read and sort all of them for one page.
+# Accounts first: if MySQL began with the clients, it would read and sort all of them for a few.
 _WITH_CLIENT = (
     "SELECT accounts.id, client_id, balance, accounts.created_at, sequence, clients.name"
     " FROM accounts FORCE INDEX (PRIMARY) STRAIGHT_JOIN clients FORCE INDEX (PRIMARY) ON clients.id = client_id"
@@ -50,7 +50,7 @@ class AccountRepository:
         )
         return _exactly(account_id, self._cursor.fetchone(), Account, AccountNotFound)
 
-    def page(self, after: str, limit: int) -> list[Account]:
+    def list_after(self, after: str, limit: int) -> list[Account]:
         """At most `limit` accounts with an id higher than `after`, in id order."""
         self._cursor.execute(
             "SELECT id, client_id, balance, created_at, sequence FROM accounts WHERE id > %s ORDER BY id LIMIT %s",
@@ -63,8 +63,8 @@ class AccountRepository:
         self._cursor.execute(f"{_WITH_CLIENT} WHERE accounts.id = %s", (account_id,))
         return _exactly(account_id, self._cursor.fetchone(), _with_client, AccountNotFound)
 
-    def page_with_clients(self, after: str, limit: int) -> list[tuple[Account, str]]:
-        """As `page`, each account with the name of its client."""
+    def list_after_with_clients(self, after: str, limit: int) -> list[tuple[Account, str]]:
+        """As `list_after`, each account with the name of its client."""
         self._cursor.execute(f"{_WITH_CLIENT} WHERE accounts.id > %s ORDER BY accounts.id LIMIT %s", (after, limit))
         return [_with_client(*row) for row in self._cursor.fetchall()]
 

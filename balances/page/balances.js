@@ -5,15 +5,14 @@ import {EventFeed, showLink} from "./events.js";
 import {List, Table, plain} from "./list.js";
 import {formatMoney} from "./money.js";
 import {openDeadLetter, updateParked} from "./parked.js";
-import {poll} from "./service.js";
-import {readStep, setText, stateStep} from "./state.js";
+import {pollEvents, pollList, pollState, setText} from "./state.js";
 import {texts} from "./balances-texts.js";
 import {addTexts, ago, fillTexts, locale, translate, word} from "./texts.js";
 
 addTexts(texts);
 fillTexts();
 
-const balances = new List("/balances", page => page.balances.map(item));
+const balances = new List("/balances", answer => answer.balances.map(item));
 const table = new Table(balances, {
   order: (one, other) => (one.changed < other.changed) - (one.changed > other.changed) || (one.id < other.id ? -1 : 1),
   cells: ({id, balance, changed}) => [
@@ -59,8 +58,6 @@ function warning(facts) {
   return reason ? translate("failing", {reason}) : "";
 }
 
-poll(
-  stateStep(showFacts, warning),
-  readStep("balances", () => balances.readNext().then(() => table.show()), warning),
-  readStep("events", () => feed.readNext().then(showEvents), warning),
-);
+pollState(showFacts, warning);
+pollList("balances", () => balances.readNext().then(() => table.show()), warning);
+pollEvents(() => feed.readNext().then(showEvents), warning);

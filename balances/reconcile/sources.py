@@ -1,4 +1,4 @@
-"""The balances of Wallet and of Balances, read over HTTP page by page."""
+"""The balances of Wallet and of Balances, read over HTTP."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from common.service_client import ServiceClient, UpstreamError
 
-PAGE_ROWS = 1000
+ROWS_AT_ONCE = 1000
 
 
 class Listed(NamedTuple):
@@ -81,7 +81,7 @@ class Balances:
 def _all(service: ServiceClient, name: str) -> Iterator[dict[str, Any]]:
     after: str | None = ""
     while after is not None:
-        status, body = service.get(f"/{name}", after=after, limit=PAGE_ROWS)
+        status, body = service.get(f"/{name}", after=after, limit=ROWS_AT_ONCE)
         _expect(service, status == 200 and name in body, f"/{name}", status)
         yield from body[name]
         after = body["next"]

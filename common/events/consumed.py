@@ -43,7 +43,7 @@ class ConsumedEvents(Generic[E]):
 
     def stopwatch(self) -> Callable[[], int]:
         """The clock from now on, without a statement that could fail after the COMMIT."""
-        started, reading = time.monotonic(), self.clock()
+        reading, started = self.clock(), time.monotonic()
         return lambda: reading + int((time.monotonic() - started) * 1_000_000)
 
     def add(self, consumed: Sequence[Consumed], committed_us: int) -> None:

@@ -21,12 +21,12 @@ class Summary(NamedTuple):
     complete: bool
 
 
-def page(cursor: Cursor, after: int, limit: int) -> list[Summary]:
-    """At most `limit` parked records with an id higher than `after`, in id order."""
+def list_before(cursor: Cursor, before: int, limit: int) -> list[Summary]:
+    """At most `limit` parked records with an id lower than `before`, the newest first."""
     cursor.execute(
         "SELECT id, topic, partition_id, record_offset, error, parked_at, COALESCE(value_bytes, LENGTH(record_value)),"
-        " value_bytes IS NULL FROM dead_letters WHERE state = 'parked' AND id > %s ORDER BY id LIMIT %s",
-        (after, limit),
+        " value_bytes IS NULL FROM dead_letters WHERE state = 'parked' AND id < %s ORDER BY id DESC LIMIT %s",
+        (before, limit),
     )
     return [Summary(*row)._replace(complete=bool(row[-1])) for row in cursor.fetchall()]
 

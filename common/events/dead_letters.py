@@ -133,7 +133,7 @@ def count(cursor: Cursor) -> int:
     return int(number)
 
 
-def page(cursor: Cursor, after: int, limit: int) -> list[DeadLetter]:
+def list_after(cursor: Cursor, after: int, limit: int) -> list[DeadLetter]:
     """At most `limit` parked records with an id higher than `after`, in id order, which is the order of parking."""
     cursor.execute(
         f"SELECT {_COLUMNS} FROM dead_letters WHERE state = 'parked' AND id > %s ORDER BY id LIMIT %s", (after, limit)

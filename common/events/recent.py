@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from common.json_text import to_json
-from common.shared_page import SharedPage
+from common.shared_buffer import SharedBuffer
 
 LIMIT = 100
 _BYTES = 256 * 1024
@@ -20,18 +20,18 @@ class RecentEvents:
 
     def __init__(self) -> None:
         self._entries: deque[bytes] = deque(maxlen=LIMIT)  # the newest first
-        self._page = SharedPage(_BYTES)
+        self._buffer = SharedBuffer(_BYTES)
 
     def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Add the entries, the oldest first; drop the oldest ones beyond LIMIT entries or the size of the page."""
         self._entries.extendleft(map(to_json, entries))
         while sum(map(len, self._entries)) + len(self._entries) + 1 > _BYTES:
             self._entries.pop()
-        self._page.write(b"[%b]" % b",".join(self._entries))
+        self._buffer.write(b"[%b]" % b",".join(self._entries))
 
     def as_json(self) -> bytes:
         """A JSON array of the entries, the newest first."""
-        return self._page.read() or b"[]"
+        return self._buffer.read() or b"[]"
 
 
 def text(value: bytes | None) -> str | None:

@@ -48,11 +48,11 @@ def reset_future(
     if abs(seconds) > AHEAD_SECONDS:
         raise WrongClock(seconds)
     rows, furthest = 0, 0.0
-    for page in _pages(database, table):
-        rows += len(page)
-        furthest = max(furthest, *(ahead for _, ahead in page))
+    for batch in _batches(database, table):
+        rows += len(batch)
+        furthest = max(furthest, *(ahead for _, ahead in batch))
         if not dry_run:
-            repeat_on_conflict(partial(_reset, database, table, [key for key, _ in page]))
+            repeat_on_conflict(partial(_reset, database, table, [key for key, _ in batch]))
     return Future(rows, furthest)
 
 
@@ -64,15 +64,15 @@ def describe(future: Future, table: Table, dry_run: bool) -> str:
     return f"{table.name}: {future.rows} sequences ahead of the clock, by up to {future.seconds:.0f} s: {outcome}"
 
 
-def _pages(database: Database, table: Table) -> Iterator[list[tuple[str, float]]]:
+def _batches(database: Database, table: Table) -> Iterator[list[tuple[str, float]]]:
     """The (key, seconds ahead) of all sequences from the future, in key order."""
     after = ""
-    while page := database.read(_page, table, after):
-        yield page
-        after = page[-1][0]
+    while batch := database.read(_next_batch, table, after):
+        yield batch
+        after = batch[-1][0]
 
 
-def _page(cursor: Cursor, table: Table, after: str) -> list[tuple[str, float]]:
+def _next_batch(cursor: Cursor, table: Table, after: str) -> list[tuple[str, float]]:
     cursor.execute(
         f"SELECT {table.key}, (sequence - {CLOCK}) / 1000000 FROM {table.name}"
         f" WHERE {table.key} > %s AND sequence > {CLOCK} + %s ORDER BY {table.key} LIMIT %s",

@@ -4,7 +4,7 @@ import {read} from "./service.js";
 import {setText} from "./state.js";
 import {locale, translate} from "./texts.js";
 
-const PAGE_SIZE = 1000;
+const LIMIT = 1000;
 const MOST = 10_000; // a bound for the memory and the work of the browser
 const ROWS = 50;
 const MARK_MS = 1500;
@@ -15,24 +15,24 @@ export const plain = text => text.normalize("NFD").replace(/\p{M}/gu, "").toLowe
 export class List {
   items = new Map(); // by id: {id, version, search, changedAt, ...}
   truncated = false;
-  complete = false; // once all pages have been read
+  complete = false; // once the last response has been read
   #after = "";
   #seen = new Set();
 
-  // `items(page)` gives the items of a response: id, version (changes when the item changes), search (plain text).
+  // `items(answer)` gives the items of a response: id, version (changes when the item changes), search (plain text).
   constructor(path, items) {
     Object.assign(this, {path, itemsOf: items});
   }
 
   async readNext() {
-    const page = await read(`${this.path}?limit=${PAGE_SIZE}&after=${encodeURIComponent(this.#after)}`);
-    for (const item of this.itemsOf(page)) {
+    const answer = await read(`${this.path}?limit=${LIMIT}&after=${encodeURIComponent(this.#after)}`);
+    for (const item of this.itemsOf(answer)) {
       this.put(item);
       this.#seen.add(item.id);
     }
-    this.#after = page.next ?? "";
-    this.truncated = page.next !== null && this.#seen.size >= MOST;
-    if (page.next !== null && !this.truncated) return;
+    this.#after = answer.next ?? "";
+    this.truncated = answer.next !== null && this.#seen.size >= MOST;
+    if (answer.next !== null && !this.truncated) return;
     for (const id of this.items.keys()) if (!this.#seen.has(id)) this.items.delete(id); // no longer in the API
     this.#seen.clear();
     this.#after = "";

@@ -137,11 +137,11 @@ def test_what_was_created_is_found_at_its_location(wallet, client_id, ana, bruno
 
 
 def test_a_new_account_is_in_the_lists_of_both(wallet, balances, bruno):
-    page = f"?limit=1&after={bruno[:-1]}"  # ends where it begins
+    query = f"?limit=1&after={bruno[:-1]}"  # ends where it begins
 
-    assert [each["id"] for each in wallet("GET", f"/accounts{page}").json()["accounts"]] == [bruno]
+    assert [each["id"] for each in wallet("GET", f"/accounts{query}").json()["accounts"]] == [bruno]
     eventually(
-        lambda: [each["account_id"] for each in balances("GET", f"/balances{page}").json()["balances"]] == [bruno]
+        lambda: [each["account_id"] for each in balances("GET", f"/balances{query}").json()["balances"]] == [bruno]
     )
 
 

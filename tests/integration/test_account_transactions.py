@@ -1,4 +1,4 @@
-"""The transfers of an account: newest first, page by page, at the same cost however many there are."""
+"""The transfers of an account: newest first, with pagination, at the same cost however many there are."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -36,7 +36,7 @@ def add(database: Database, *transactions: Transaction) -> None:
 
 
 def listed(get: Get, query: str = "", account_id: str = "a") -> tuple[list[str], str | None]:
-    """(ids, cursor of the next page)."""
+    """(ids, cursor of the next response)."""
     body = get(f"/accounts/{account_id}/transactions{query}").json()
     return [each["id"] for each in body["transactions"]], body["next"]
 
@@ -61,12 +61,14 @@ def test_transfers_from_and_to_the_account_are_listed_newest_first(bank: Databas
 def test_the_pages_contain_each_transfer_once_also_when_many_have_the_same_time(bank: Database, get: Get) -> None:
     add(bank, *(moved(number, *("ab" if number % 2 else "ba"), seconds=number // 4) for number in range(10)))
 
-    pages = [listed(get, "?limit=3")]
-    while pages[-1][1]:
-        pages.append(listed(get, f"?limit=3&after={pages[-1][1]}"))
+    responses = [listed(get, "?limit=3")]
+    while responses[-1][1]:
+        responses.append(listed(get, f"?limit=3&after={responses[-1][1]}"))
 
-    assert [identifier for page, _ in pages for identifier in page] == [f"t{number:03}" for number in range(9, -1, -1)]
-    assert [len(page) for page, _ in pages] == [3, 3, 3, 1]
+    assert [identifier for ids, _ in responses for identifier in ids] == [
+        f"t{number:03}" for number in range(9, -1, -1)
+    ]
+    assert [len(ids) for ids, _ in responses] == [3, 3, 3, 1]
 
 
 def test_an_account_without_transfers_has_an_empty_page(bank: Database, get: Get) -> None:
@@ -96,7 +98,7 @@ def test_a_malformed_page_is_refused(bank: Database, get: Get, query: str) -> No
     assert get(f"/accounts/a/transactions{query}").status_code == 400
 
 
-@pytest.mark.parametrize("after", [None, moved(700, "a", "b")], ids=["first page", "a later page"])
+@pytest.mark.parametrize("after", [None, moved(700, "a", "b")], ids=["first", "later"])
 def test_a_page_reads_a_few_rows_of_two_indexes_however_many_transfers_there_are(
     bank: Database, after: Transaction | None
 ) -> None:

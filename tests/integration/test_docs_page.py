@@ -6,7 +6,7 @@ import pytest
 
 from tests import browser
 from tests.eventually import eventually
-from tests.integration.paged_service import PagedService, account, balance
+from tests.integration.page_server import PageServer, account, balance
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,7 +42,7 @@ def window(tab: browser.Browser) -> Iterator[browser.Browser]:
 def test_the_page_shows_every_operation_and_breaks_no_rule_of_its_security_policy(
     window: browser.Browser, name: str
 ) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         window.open(f"{service.url}/docs")
 
         eventually(lambda: window.run("document.querySelectorAll('.opblock').length") >= 8, LOAD_SECONDS)
@@ -56,7 +56,7 @@ def test_the_page_shows_every_operation_and_breaks_no_rule_of_its_security_polic
 
 @of_each_service
 def test_the_page_asks_no_other_site(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         window.open(f"{service.url}/docs")
         eventually(lambda: window.run("document.querySelectorAll('.opblock').length"), LOAD_SECONDS)
 
@@ -68,7 +68,7 @@ def test_the_page_asks_no_other_site(window: browser.Browser, name: str) -> None
 
 @of_each_service
 def test_try_it_out_sends_a_request_and_shows_its_response(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.items = [account("a1", "Ana Souza", 5)] if name == "wallet" else [balance("a1", 5)]
 
         shown = _try(window, service, name)
@@ -81,7 +81,7 @@ def test_try_it_out_sends_a_request_and_shows_its_response(window: browser.Brows
 
 @of_each_service
 def test_with_authentication_the_page_asks_for_the_token_and_sends_it(window: browser.Browser, name: str) -> None:
-    with PagedService(name, TOKEN) as service:
+    with PageServer(name, TOKEN) as service:
         window.open(f"{service.url}/docs")
         eventually(lambda: window.visible("#login"))
         window.fill("#token", "another")
@@ -100,7 +100,7 @@ def test_with_authentication_the_page_asks_for_the_token_and_sends_it(window: br
 
 @of_each_service
 def test_the_page_of_the_service_links_to_it(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         window.open(service.url)
         eventually(lambda: window.text("footer a"))
         window.click("footer a")
@@ -109,14 +109,14 @@ def test_the_page_of_the_service_links_to_it(window: browser.Browser, name: str)
 
 
 def test_a_transfer_can_be_sent_from_the_page(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         shown = _try(window, service, "wallet", "Transactions/createTransaction")
 
         assert shown.startswith("201")
         assert [transfer["amount"] for transfer in service.transfers] == [100]
 
 
-def _try(window: browser.Browser, service: PagedService, name: str, operation: str = "") -> str:
+def _try(window: browser.Browser, service: PageServer, name: str, operation: str = "") -> str:
     """Send the example request of the operation; return the status and the body that the page shows."""
     window.open("about:blank")  # a change of the fragment alone would not load the page
     window.open(f"{service.url}/docs#/{operation or LISTS[name][0]}")

@@ -1,4 +1,4 @@
-"""GET /events and GET /dead-letters of a running Balances: a duplicate, a backlog, an unreadable record."""
+"""GET /events of both services and GET /dead-letters: a duplicate, a backlog, an unreadable record."""
 
 import base64
 import hashlib
@@ -50,6 +50,18 @@ def balances(balances_database, balances_url, kafka, topic, tmp_path):
     program = f"from balances.__main__ import main; main(topics=[{topic!r}])"
     with Service(["-c", program], tmp_path / "log", **options) as service:
         eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).status_code == 200, seconds=30)
+        yield service
+
+
+@pytest.fixture
+def wallet(wallet_database, wallet_url, kafka, tmp_path):
+    """Wallet in two processes."""
+    options = {
+        "DATABASE_URL": wallet_url,
+        "KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka["bootstrap_servers"]),
+        "HTTP_PROCESSES": "2",
+    }
+    with Service(["-m", "wallet"], tmp_path / "log", **options) as service:
         yield service
 
 
@@ -164,19 +176,45 @@ def test_what_mysql_refuses_is_parked_and_the_others_keep_their_outcomes(balance
     }
 
 
-def test_each_process_answers_with_the_same_events(balances, topic, send):
-    announce(send, topic, 7, "e-1")
-    eventually(lambda: find(balances, 0))
-    pids = [line["pid"] for line in balances.lines("serving")]
-
-    for halted in pids:  # the other one answers
+def events_of_each_process(service):
+    """The list of each of the two processes."""
+    first, second = {line["pid"] for line in service.lines("serving")}
+    lists = []
+    for halted in (first, second):  # the other one answers
         os.kill(halted, signal.SIGSTOP)
         try:
-            assert [each["event_id"] for each in events(balances)] == ["e-1"]
+            lists.append(events(service))
         finally:
             os.kill(halted, signal.SIGCONT)
+    return lists
 
-    assert len(set(pids)) == 2
+
+def test_each_process_of_balances_answers_with_the_same_events(balances, topic, send):
+    announce(send, topic, 7, "e-1")
+    eventually(lambda: find(balances, 0))
+
+    first, second = events_of_each_process(balances)
+
+    assert [each["event_id"] for each in first] == ["e-1"]
+    assert second == first
+
+
+def test_each_process_of_wallet_answers_with_the_same_events(wallet, wallet_database, topic):
+    for number in (1, 2):  # in a topic that no running Balances reads
+        execute(
+            wallet_database,
+            "INSERT INTO outbox (topic, message_key, payload, sequence, event_id) VALUES (%s, 'ana', %s, %s, %s)",
+            *(topic, '{"Name":"BalanceUpdated","Payload":{}}', number, f"e-{number}"),
+        )
+    eventually(lambda: find(wallet, 1), seconds=30)
+
+    first, second = events_of_each_process(wallet)
+
+    assert [(each["event_id"], each["topic"], each["offset"]) for each in first] == [
+        ("e-2", topic, 1),
+        ("e-1", topic, 0),
+    ]
+    assert second == first
 
 
 def test_the_events_have_the_links_of_the_pages_and_wallets_page_may_read_them(balances):
@@ -232,7 +270,9 @@ def client_of(tmp_path_factory):
         service.__exit__()
 
 
-def test_dead_letters_are_read_page_by_page_without_their_content(balances_url, balances_database, client_of):
+def test_dead_letters_are_listed_newest_first_in_parts_without_their_content(
+    balances_url, balances_database, client_of
+):
     for number in range(3):
         execute(
             balances_database,
@@ -251,7 +291,7 @@ def test_dead_letters_are_read_page_by_page_without_their_content(balances_url, 
     (summary,) = first["dead_letters"]
     assert "value" not in summary
     assert (summary["value_bytes"], summary["complete"]) == (4, True)
-    assert [each["offset"] for each in first["dead_letters"] + second["dead_letters"]] == [0, 2]
+    assert [each["offset"] for each in first["dead_letters"] + second["dead_letters"]] == [2, 0]
     assert last == {"dead_letters": [], "next": None}
     ((discarded,),) = rows(balances_database, "SELECT id FROM dead_letters WHERE record_offset = 1")
     body = ask(f"/dead-letters/{discarded}").json()

@@ -151,7 +151,7 @@ def test_garbage_under_such_a_header_is_parked(send, worker, topic, database):
 
     consume(worker, records=1)
 
-    (letter,) = database.read(dead_letters.page, 0, 10)
+    (letter,) = database.read(dead_letters.list_after, 0, 10)
     assert letter.headers == [("\\xff", b"\xff")]
 
 
@@ -169,7 +169,7 @@ def test_a_record_of_a_megabyte_is_parked_completely(producers, worker, topic, d
     producers[None].send(topic, value=garbage, key=garbage[:10_000]).get(timeout=10)
     consume(worker, records=1)
 
-    (letter,) = database.read(dead_letters.page, 0, 10)
+    (letter,) = database.read(dead_letters.list_after, 0, 10)
     assert letter.value == garbage
     assert letter.key == garbage[:10_000]
 
@@ -185,7 +185,7 @@ def test_a_record_that_decompresses_to_twenty_megabytes_is_parked_incomplete(pla
     consume(worker, records=2)
 
     producer.close()
-    (dead_letter,) = database.read(dead_letters.page, 0, 10)
+    (dead_letter,) = database.read(dead_letters.list_after, 0, 10)
     stored = getattr(dead_letter, place)
     assert stored == ([] if place == "headers" else garbage[: len(stored)])
     assert len(stored) <= dead_letters.CUT_BYTES

@@ -45,7 +45,7 @@ def test_a_record_larger_than_a_packet_is_parked_incomplete_and_the_record_after
 
     assert value(database, "SELECT @@max_allowed_packet") == MEBIBYTE
     assert rows(database, "SELECT account_id, balance FROM balances") == (("a", 5),)
-    (parked,) = database.read(dead_letters.page, 0, 10)
+    (parked,) = database.read(dead_letters.list_after, 0, 10)
     assert (parked.place, parked.value_bytes) == (f"{topic}[0]@0", 700_000)
     assert parked.value_sha256 == hashlib.sha256(LARGE).hexdigest()
     assert parked.value == LARGE[: dead_letters.CUT_BYTES // 2]

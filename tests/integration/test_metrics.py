@@ -172,9 +172,9 @@ def transfer(wallet, source, target, amount, **options):
 
 def scraped(url):
     """{(name, *label values): value}, by a connection of its own: any process may answer it."""
-    page = requests.get(f"{url}/metrics", timeout=5)
-    assert page.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-    return flat(text_string_to_metric_families(page.text))
+    response = requests.get(f"{url}/metrics", timeout=5)
+    assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return flat(text_string_to_metric_families(response.text))
 
 
 def reported_by(status, database):

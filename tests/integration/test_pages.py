@@ -12,8 +12,8 @@ from axe_core_python.base import AXE_SCRIPT
 
 from tests import browser
 from tests.eventually import eventually
-from tests.integration.paged_service import (
-    PagedService,
+from tests.integration.page_server import (
+    PageServer,
     account,
     balance,
     consumed,
@@ -56,7 +56,7 @@ def sample(name: str, number: int) -> dict[str, object]:
 
 @BOTH
 def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.items = [sample(name, 1), sample(name, 2)]
         window.open(service.url)
         eventually(lambda: "a0002" in window.text("#rows"))
@@ -71,7 +71,7 @@ def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: browser.Brow
 
 @BOTH
 def test_an_empty_list_is_shown_as_empty(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         window.open(service.url)
 
         eventually(lambda: "There is no" in window.text("#note"))
@@ -84,7 +84,7 @@ def test_an_empty_list_is_shown_as_empty(window: browser.Browser, name: str) -> 
 def test_the_page_shows_within_seconds_that_a_dependency_is_down_and_back_up(
     window: browser.Browser, name: str, dependency: str
 ) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.items = [sample(name, 1)]
         window.open(service.url)
         eventually(lambda: window.text("#state") == "Ready")
@@ -99,8 +99,26 @@ def test_the_page_shows_within_seconds_that_a_dependency_is_down_and_back_up(
 
 
 @BOTH
+def test_the_page_shows_in_time_that_mysql_hangs_though_no_list_is_answered(window: browser.Browser, name: str) -> None:
+    with PageServer(name) as service:
+        service.items = [sample(name, 1)]
+        window.open(service.url)
+        eventually(lambda: window.text("#rows") and window.text("#state") == "Ready")
+        window.requests.clear()
+        # Right after a response: the page sends the next request for /ready as late as it can.
+        eventually(lambda: any("/ready" in url for _, url in window.requests))
+
+        service.mysql_answers.clear()
+        eventually(lambda: "MySQL is down" in window.text("#state"), STATE_SECONDS)
+        assert "does not answer" not in window.text("#state")
+
+        service.mysql_answers.set()
+        eventually(lambda: window.text("#state") == "Ready", STATE_SECONDS)
+
+
+@BOTH
 def test_the_page_shows_that_an_announcement_is_required(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.facts["announce_required"] = True
         window.open(service.url)
 
@@ -112,7 +130,7 @@ def test_the_page_shows_that_an_announcement_is_required(window: browser.Browser
 def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is_hidden(
     window: browser.Browser, name: str
 ) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.items = [sample(name, number) for number in range(500)]
         window.open(service.url)
         eventually(lambda: "of 500" in window.text("#note"))
@@ -139,7 +157,7 @@ def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is
 
 @BOTH
 def test_500_items_are_shown_in_parts_and_each_is_found_by_search(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.items = [sample(name, number) for number in range(500)]
         window.open(service.url)
         eventually(lambda: window.run("document.querySelectorAll('#rows tr').length") == 50)
@@ -155,8 +173,8 @@ def test_500_items_are_shown_in_parts_and_each_is_found_by_search(window: browse
 
 
 @BOTH
-def test_more_items_than_one_response_holds_are_read_page_by_page(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+def test_more_items_than_one_response_holds_are_read_in_several(window: browser.Browser, name: str) -> None:
+    with PageServer(name) as service:
         service.items = [sample(name, number) for number in range(2500)]
         window.open(service.url)
 
@@ -166,7 +184,7 @@ def test_more_items_than_one_response_holds_are_read_page_by_page(window: browse
 
 
 def test_an_account_is_found_by_its_name_without_accents(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account("a1", "João Gonçalves", 1), account("a2", "Ana Souza", 1)]
         window.open(service.url)
         eventually(lambda: "Ana" in window.text("#rows"))
@@ -177,7 +195,7 @@ def test_an_account_is_found_by_its_name_without_accents(window: browser.Browser
 
 
 def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account(f"a{number:04}", "Empty", 0) for number in range(500)] + [account("z", "Zoe", 5)]
         window.open(service.url)
         eventually(lambda: window.text("#rows"))
@@ -188,7 +206,7 @@ def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(wi
 
 
 def test_the_two_accounts_of_one_client_are_distinguished_on_a_phone(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         ids = ["a0000000-0000-4000-8000-1110000000aa", "a0000000-0000-4000-8000-2220000000aa"]
         service.items = [account(each, "Maria Aparecida dos Santos Oliveira", 5, "maria") for each in ids]
         window.resize(390, 844)
@@ -204,7 +222,7 @@ def test_the_two_accounts_of_one_client_are_distinguished_on_a_phone(window: bro
 
 
 def test_the_sender_is_not_offered_as_receiver(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5) for each in "abc"]
         window.open(service.url)
         eventually(lambda: window.run("document.querySelectorAll('#to option').length") == 2)
@@ -218,7 +236,7 @@ def test_the_sender_is_not_offered_as_receiver(window: browser.Browser) -> None:
 
 
 def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5000) for each in "ab"]
         window.open(service.url)
         eventually(lambda: window.text("#rows"))
@@ -236,7 +254,7 @@ def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(
 
 
 def test_a_transfer_in_progress_keeps_its_key(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.refusals = [refusal(409, "in progress"), refusal(422, "account a would hold more than 1")]
         window.open(service.url)
@@ -255,7 +273,7 @@ def test_a_transfer_in_progress_keeps_its_key(window: browser.Browser) -> None:
 
 
 def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browser) -> None:
-    with PagedService("wallet") as service, PagedService("balances") as balances:
+    with PageServer("wallet") as service, PageServer("balances") as balances:
         service.reads, balances.read_by = balances.url, service.url
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.links = {"wallet": None, "balances": balances.url}
@@ -273,6 +291,38 @@ def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browse
         assert window.run("document.querySelector('#response').open") is False
 
 
+def test_an_event_that_was_applied_before_the_relay_read_the_acknowledgement_is_explained(
+    window: browser.Browser,
+) -> None:
+    with PageServer("wallet") as service, PageServer("balances") as balances:
+        service.reads, balances.read_by = balances.url, service.url
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.links = {"wallet": None, "balances": balances.url}
+        service.events, balances.events = [published(7)], [consumed(7, applied_after_ms=6.1)]  # acknowledged after 6.2
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.click("#send")
+
+        eventually(lambda: "Applied by Balances 6.1 ms after the transfer, before the relay" in window.text("#steps"))
+
+
+def test_the_publication_of_an_event_is_shown_though_balances_does_not_answer(window: browser.Browser) -> None:
+    with PageServer("wallet") as service, PageServer("balances") as balances:
+        service.reads, balances.read_by = balances.url, service.url
+        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
+        service.links = {"wallet": None, "balances": balances.url}
+        service.events = [published(7)]
+        window.open(service.url)
+        eventually(lambda: window.text("#rows"))
+        window.run(
+            f"window.get = fetch; window.fetch = (url, options) => url.startsWith({balances.url!r}) ?"
+            " new Promise(() => {}) : get(url, options)"
+        )
+        window.click("#send")
+
+        eventually(lambda: "Sent to balances[0]@17" in window.text("#steps"))
+
+
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
@@ -284,7 +334,7 @@ def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browse
 def test_a_transfer_that_balances_did_not_apply_is_shown_with_the_reason(
     window: browser.Browser, record: dict[str, Any], sentence: str
 ) -> None:
-    with PagedService("wallet") as service, PagedService("balances") as balances:
+    with PageServer("wallet") as service, PageServer("balances") as balances:
         service.reads, balances.read_by = balances.url, service.url
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.links = {"wallet": None, "balances": balances.url}
@@ -299,7 +349,7 @@ def test_a_transfer_that_balances_did_not_apply_is_shown_with_the_reason(
 
 
 def test_without_the_url_of_balances_the_steps_of_a_transfer_end_at_kafka(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.events = [published(7)]
         window.open(service.url)
@@ -312,7 +362,7 @@ def test_without_the_url_of_balances_the_steps_of_a_transfer_end_at_kafka(window
 
 
 def test_the_steps_of_a_transfer_name_a_token_that_the_page_does_not_have(window: browser.Browser) -> None:
-    with PagedService("wallet") as service, PagedService("balances", token="secret") as balances:
+    with PageServer("wallet") as service, PageServer("balances", token="secret") as balances:
         service.reads, balances.read_by = balances.url, service.url
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.links = {"wallet": None, "balances": balances.url}
@@ -327,7 +377,7 @@ def test_the_steps_of_a_transfer_name_a_token_that_the_page_does_not_have(window
 @BOTH
 def test_the_pages_link_to_each_other(window: browser.Browser, name: str) -> None:
     other = {"wallet": "balances", "balances": "wallet"}[name]
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.links[other] = "http://127.0.0.1:9/other"
         window.open(service.url)
 
@@ -336,7 +386,7 @@ def test_the_pages_link_to_each_other(window: browser.Browser, name: str) -> Non
 
 
 def test_arriving_events_are_listed_and_those_that_were_not_applied_are_marked(window: browser.Browser) -> None:
-    with PagedService("balances") as service:
+    with PageServer("balances") as service:
         service.events = [consumed(1, 1)]
         window.open(service.url)
         eventually(lambda: "balances[0]@1" in window.text("#arrivals"))
@@ -354,8 +404,8 @@ def test_arriving_events_are_listed_and_those_that_were_not_applied_are_marked(w
 
 
 def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
-    with PagedService("balances") as service:
-        service.dead_letters = [dead_letter(5, "no JSON", "<b>not json"), dead_letter(6, "no payload", "{}")]
+    with PageServer("balances") as service:
+        service.dead_letters = [dead_letter(6, "no payload", "{}"), dead_letter(5, "no JSON", "<b>not json")]
         service.events = [consumed(3, 3, "parked", reason="no JSON", dead_letter="/dead-letters/5")]
         window.open(service.url)
         eventually(lambda: window.text("#arrivals"))
@@ -366,7 +416,7 @@ def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
         window.click("#arrivals a")
 
         eventually(lambda: "<b>not json" in window.text("#dead-letter-5 pre"))
-        del service.dead_letters[0]
+        del service.dead_letters[1]
         service.facts["parked"] = 1
         eventually(lambda: "no JSON" not in window.text("#dead-letters"))
         assert "no payload" in window.text("#dead-letters")
@@ -375,12 +425,34 @@ def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
         eventually(lambda: not window.visible("#parked-records"))
 
 
+def test_parked_records_are_shown_newest_first_and_more_of_them_on_request(window: browser.Browser) -> None:
+    shown = "[...document.querySelectorAll('#dead-letters details')].map(each => Number(each.dataset.id))"
+    with PageServer("balances") as service:
+        service.dead_letters = [dead_letter(number, "no JSON", "text") for number in range(250, 0, -1)]
+        service.facts["parked"] = 250
+        window.open(service.url)
+        eventually(lambda: window.run(shown) == list(range(250, 150, -1)))
+        window.click("#dead-letter-249 summary")
+
+        window.click("#dead-letters-more")
+        eventually(lambda: window.run(shown) == list(range(250, 50, -1)))
+        service.dead_letters.insert(0, dead_letter(251, "no payload", "text"))
+        service.facts["parked"] = 251
+        eventually(lambda: window.run(shown) == list(range(251, 51, -1)))
+        window.click("#dead-letters-more")
+        eventually(lambda: window.run(shown) == list(range(251, 0, -1)))
+
+        assert not window.visible("#dead-letters-more")
+        assert window.run("document.querySelector('#dead-letter-249').open")
+        assert window.text("#dead-letters summary") == "balances[0]@251: no payload"
+
+
 @pytest.mark.parametrize(("name", "measured"), [("wallet", "outbox_rows"), ("balances", "lag")])
 def test_the_events_of_a_second_and_what_waits_are_drawn_as_charts(
     window: browser.Browser, name: str, measured: str
 ) -> None:
     chart = measured.removesuffix("_rows")
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.events = [published(1, 40) if name == "wallet" else consumed(1, 40)]
         service.facts[measured] = 12
         window.open(service.url)
@@ -398,7 +470,7 @@ def test_the_events_of_a_second_and_what_waits_are_drawn_as_charts(
 
 
 def test_the_transfers_of_an_account_are_shown_newest_first_and_in_parts(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account("a", "Ana", 5), account("b", "<i>Bia</i>", 5)]
         service.transactions = [transaction(number, "a", "b", number + 0.5) for number in range(14)]
         service.transactions.append(transaction(14, "b", "a", 1000))
@@ -422,7 +494,7 @@ def test_the_transfers_of_an_account_are_shown_newest_first_and_in_parts(window:
 
 
 def test_a_client_and_an_account_are_opened_from_the_page(window: browser.Browser) -> None:
-    with PagedService("wallet") as service:
+    with PageServer("wallet") as service:
         service.items = [account("a", "Ana", 5, "client-ana")]
         service.clients = {"client-ana": "Ana"}
         window.open(service.url)
@@ -446,7 +518,7 @@ def test_a_client_and_an_account_are_opened_from_the_page(window: browser.Browse
 
 @BOTH
 def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.items = [sample(name, 1) | {"balance": 1234.5}, sample(name, 2)]
         service.facts["kafka"] = "down"
         window.prefer("pt-BR,pt,en")
@@ -460,7 +532,7 @@ def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: browser.B
 
 @BOTH
 def test_both_languages_have_the_same_sentences(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         window.open(service.url)
 
         missing, places = window.run(
@@ -475,7 +547,7 @@ def test_both_languages_have_the_same_sentences(window: browser.Browser, name: s
 
 @BOTH
 def test_without_javascript_the_page_shows_what_is_needed(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         window.scripts(enabled=False)
         try:
             window.open(service.url)
@@ -491,7 +563,7 @@ def test_without_javascript_the_page_shows_what_is_needed(window: browser.Browse
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 900])
 def test_axe_finds_nothing_to_correct(window: browser.Browser, name: str, dark: bool, width: int) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         service.items = [sample(name, 1), sample(name, 2)]
         service.links = {"wallet": "http://127.0.0.1:9", "balances": None if name == "wallet" else "http://127.0.0.1:9"}
         service.transactions = [transaction(1, "a0001", "a0002", 5)]
@@ -515,7 +587,7 @@ def test_axe_finds_nothing_to_correct(window: browser.Browser, name: str, dark: 
     assert found == []
 
 
-def show_all_parts(window: browser.Browser, service: PagedService) -> None:
+def show_all_parts(window: browser.Browser, service: PageServer) -> None:
     """Everything that a page can show, at the same time."""
     if service.name == "wallet":
         window.click("#send")
@@ -533,7 +605,7 @@ def show_all_parts(window: browser.Browser, service: PagedService) -> None:
 
 @BOTH
 def test_the_files_of_a_page_are_kept_by_a_browser_until_they_change(window: browser.Browser, name: str) -> None:
-    with PagedService(name) as service:
+    with PageServer(name) as service:
         window.open(service.url)
         first, again, unknown, types = window.run(
             "(async () => { const ask = (path, headers) => fetch(path, {cache: 'no-store', headers});"

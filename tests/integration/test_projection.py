@@ -61,13 +61,13 @@ def test_ids_that_differ_only_in_case_or_accent_are_two_accounts(balances_databa
 def test_pages_follow_the_bytes_of_the_ids(balances_database):
     apply(balances_database, *(balance(account_id, 1, 1) for account_id in ("b", "B", "é", "a")))
 
-    first = balances_database.read(projection.page, "", 2)
-    rest = balances_database.read(projection.page, first[-1].account_id, 10)
+    first = balances_database.read(projection.list_after, "", 2)
+    rest = balances_database.read(projection.list_after, first[-1].account_id, 10)
 
     assert [row.account_id for row in first + rest] == ["B", "a", "b", "é"]
 
 
-@pytest.mark.parametrize("query", [(projection.find, "ana"), (projection.page, "ana", 100)], ids=["find", "page"])
+@pytest.mark.parametrize("query", [(projection.find, "ana"), (projection.list_after, "ana", 100)], ids=["find", "list"])
 def test_a_small_table_too_is_read_by_its_key(balances_database, query):
     apply(balances_database, *(balance(account_id, 1, 1) for account_id in ("ana", "bruno", "carla")))
     function, *arguments = query

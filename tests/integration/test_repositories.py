@@ -49,19 +49,19 @@ def test_an_id_that_is_nearly_right_is_not_found(bank, near):
 
 def test_accounts_are_paged_in_the_order_of_their_ids(bank):
     with bank.transaction() as cursor:
-        first, rest = AccountRepository(cursor).page("", 2), AccountRepository(cursor).page("b", 2)
+        first, rest = AccountRepository(cursor).list_after("", 2), AccountRepository(cursor).list_after("b", 2)
 
     assert ([account.id for account in first], [account.id for account in rest]) == (["a", "b"], ["c"])
 
 
 def test_accounts_are_read_with_the_names_of_their_clients_and_by_their_keys_alone(bank):
     with bank.transaction() as cursor:
-        page = AccountRepository(cursor).page_with_clients("a", 2)
+        found = AccountRepository(cursor).list_after_with_clients("a", 2)
         account, name = AccountRepository(cursor).find_with_client("a")
         explained = Explained(cursor)
-        AccountRepository(explained).page_with_clients("a", 2)
+        AccountRepository(explained).list_after_with_clients("a", 2)
 
-    assert [(account.id, name) for account, name in page] == [("b", "Ana Souza"), ("c", "Ana Souza")]
+    assert [(account.id, name) for account, name in found] == [("b", "Ana Souza"), ("c", "Ana Souza")]
     assert (account, name) == (Account("a", "ana", Decimal("100.00"), NOW), "Ana Souza")
     assert explained.indexes == {"PRIMARY"}  # no table is read completely and sorted
 

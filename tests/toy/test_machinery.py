@@ -83,7 +83,7 @@ def test_a_dead_letter_counts_once_however_often_it_is_reprocessed(stock_databas
     first, resend = (sale_record(offset) for offset in (1, 2))
     with stock_database.transaction() as cursor:
         dead_letters.park(cursor, [Parked(each, "topic id", "refused") for each in (first, resend)])
-    (one, two) = stock_database.read(dead_letters.page, 0, 10)
+    (one, two) = stock_database.read(dead_letters.list_after, 0, 10)
 
     for each in (one, two):
         with stock_database.transaction() as cursor:
@@ -97,7 +97,7 @@ def test_a_dead_letter_counts_once_however_often_it_is_reprocessed(stock_databas
 def test_a_dead_letter_that_is_still_unreadable_stays_parked(stock_database: Database) -> None:
     with stock_database.transaction() as cursor:
         dead_letters.park(cursor, [Parked(record("orders", value=b"garbage"), "topic id", "not an order")])
-    (letter,) = stock_database.read(dead_letters.page, 0, 10)
+    (letter,) = stock_database.read(dead_letters.list_after, 0, 10)
 
     with pytest.raises(UnreadableRecord), stock_database.transaction() as cursor:
         dead_letters.reprocess(cursor, letter.id, stock.parse, stock.apply)

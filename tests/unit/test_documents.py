@@ -18,7 +18,7 @@ NAME = re.compile(r"\b[A-Za-z]+(?:_[A-Za-z0-9]+)+\b")
 METHODS = "GET|POST|PUT|DELETE"
 OUTPUT_OR_COMMENT = re.compile(r"(^|\s)#|^\$ |^[{\[]")
 # Names of other programs, quoted where a document explains or configures them.
-FOREIGN = {"OLD_DATABASE", "REPOSITORY_URL", "index_name", "innodb_flush_log_at_trx_commit", "wsrep_sync_wait"}
+FOREIGN = {"OLD_DATABASE", "index_name", "innodb_flush_log_at_trx_commit", "wsrep_sync_wait"}
 PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)+/?")
 SEQUENCE_LINE = re.compile(r"participant (\w+)( as .+)?|(\w+)--?>>(\w+): .+|Note over (\w+)(?:,(\w+))?: .+")
 

@@ -8,7 +8,7 @@ from bottle import request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.http_request import BODY_BYTES, BadRequest, BodyTooLarge, json_object, page
+from common.http_request import BODY_BYTES, BadRequest, BodyTooLarge, after_and_limit, json_object
 
 
 def read(body):
@@ -18,7 +18,7 @@ def read(body):
 
 def read_query(query):
     request.bind({"QUERY_STRING": query})
-    return page()
+    return after_and_limit()
 
 
 def test_a_json_object_is_read_with_its_numbers_exact():

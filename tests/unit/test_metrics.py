@@ -79,12 +79,12 @@ def test_a_route_of_any_length_is_counted_under_its_own_name(ask):
 
 def test_each_duration_is_counted_in_its_bucket_and_in_all_above(ask):
     ask("/things/1")
-    page = ask("/metrics")
+    text = ask("/metrics")
 
-    buckets = samples(page, "http_request_duration_seconds_bucket", "le")
+    buckets = samples(text, "http_request_duration_seconds_bucket", "le")
     assert buckets["+Inf",] == 1
     assert list(buckets.values()) == sorted(buckets.values())
-    assert samples(page, "http_request_duration_seconds_count", "route") == {("/things/<thing_id>",): 1}
+    assert samples(text, "http_request_duration_seconds_count", "route") == {("/things/<thing_id>",): 1}
 
 
 def test_what_the_service_collects_is_on_the_same_page(ask):
@@ -150,9 +150,9 @@ def test_the_folder_of_processes_that_were_killed_is_removed_at_the_next_start(t
     assert list(tmp_path.iterdir()) == []
 
 
-def samples(page, name, *labels):
-    """{label values: value} of a metric on the page."""
-    found = [each for family in text_string_to_metric_families(page) for each in family.samples if each.name == name]
+def samples(text, name, *labels):
+    """{label values: value} of a metric."""
+    found = [each for family in text_string_to_metric_families(text) for each in family.samples if each.name == name]
     return {tuple(each.labels[label] for label in labels or sorted(each.labels)): each.value for each in found}
 
 

@@ -181,19 +181,19 @@ def test_a_correct_read_model_is_never_inconsistent(seed: int) -> None:
 )
 def test_the_response_of_another_service_is_refused(status: int, body: dict[str, Any], reason: str) -> None:
     with pytest.raises(UpstreamError, match=reason):
-        list(Wallet(Pages([(status, body)])).accounts())
+        list(Wallet(Responses([(status, body)])).accounts())
 
 
 def test_all_pages_of_a_list_are_read() -> None:
-    pages = Pages(
+    responses = Responses(
         [(200, {"accounts": [{"id": "a", "balance": 1}], "next": "a"}), (200, {"accounts": [], "next": None})]
     )
 
-    assert list(Wallet(pages).accounts()) == [("a", "wallet", 1)]
-    assert pages.requested == ["", "a"]
+    assert list(Wallet(responses).accounts()) == [("a", "wallet", 1)]
+    assert responses.requested == ["", "a"]
 
 
-class Pages(ServiceClient):
+class Responses(ServiceClient):
     """A service with these responses."""
 
     def __init__(self, responses: list[tuple[int, dict[str, Any]]]) -> None:

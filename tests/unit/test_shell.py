@@ -93,6 +93,14 @@ def test_help_changes_nothing(run, tmp_path, arguments):
     assert not (tmp_path / "local").exists()
 
 
+@pytest.mark.parametrize(("seeds", "suggested"), [("on", "/transactions"), ("off", "/clients")])
+def test_only_accounts_that_the_seeds_hold_are_suggested(run, seeds, suggested):
+    done = run("-c", ". ./local.sh status >&2; print_what_to_try", SEED_DEMO_DATA=seeds)
+
+    assert re.findall(r"curl -s http://127\.0\.0\.1:8080(\S+)", done.stdout)[0] == suggested
+    assert ("a0000000-0000-4000-8000-000000000001" in done.stdout) == (seeds == "on")
+
+
 def test_a_test_system_that_was_abandoned_is_removed_with_the_data(run, tmp_path):
     abandoned = tmp_path / "local" / "test.AbCdEf"
     (abandoned / "run").mkdir(parents=True)

@@ -4,7 +4,7 @@ import {setText} from "./state.js";
 import {locale, translate} from "./texts.js";
 import {shown} from "./transfer-texts.js";
 
-const PAGE_SIZE = 10;
+const LIMIT = 10;
 
 const $ = id => document.getElementById(id);
 const date = new Intl.DateTimeFormat(locale, {dateStyle: "medium", timeStyle: "medium"});
@@ -14,7 +14,7 @@ export class History {
   #name;
   #id; // of the account that is shown
   #version; // of the account when its transfers were read
-  #next = null; // the cursor of the next page
+  #next = null; // the cursor of the next response
 
   // `accounts` are the items of the list; `name(id)` is how the page shows an account.
   constructor(accounts, name) {
@@ -53,7 +53,7 @@ export class History {
   async #read(after) {
     const id = this.#id;
     try {
-      const path = `/accounts/${encodeURIComponent(id)}/transactions?limit=${PAGE_SIZE}&after=${encodeURIComponent(after)}`;
+      const path = `/accounts/${encodeURIComponent(id)}/transactions?limit=${LIMIT}&after=${encodeURIComponent(after)}`;
       const {transactions, next} = await read(path);
       if (id !== this.#id) return; // another account was opened meanwhile
       const rows = transactions.map(each => this.#row(each));

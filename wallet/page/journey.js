@@ -21,9 +21,7 @@ export async function follow(sequence, responseMs) {
   show(2, translate("step_applying"), "waiting");
   while (!transfer.applied && number === current && performance.now() < end) {
     await visible();
-    await check(transfer);
-    if (number !== current) return;
-    showTransfer(transfer);
+    await check(transfer, () => { if (number === current) showTransfer(transfer); });
     if (!transfer.applied) await sleep(PAUSE_MS);
   }
   if (number !== current || transfer.applied) return;
@@ -31,20 +29,28 @@ export async function follow(sequence, responseMs) {
   show(2, transfer.problem || translate("step_applying_unknown"), "waiting");
 }
 
-async function check(transfer) {
+// `changed()` is called after each of the two answers: the first is shown, though Balances may not answer.
+async function check(transfer, changed) {
   const isThis = ({sequence, name}) => String(sequence) === transfer.sequence && name === NAME;
   try {
     const {events, links} = await read("/events");
     transfer.sent ??= events.find(isThis);
+    transfer.balances = links?.balances;
     transfer.problem = links?.balances ? "" : translate("step_balances_unknown");
-    if (!links?.balances) return;
-    const consumed = (await readOther(new URL("/events", links.balances).href)).events.filter(isThis);
+  } catch (error) {
+    transfer.problem = explain(error);
+  }
+  changed();
+  if (!transfer.balances) return;
+  try {
+    const consumed = (await readOther(new URL("/events", transfer.balances).href)).events.filter(isThis);
     // Of several records of one event one is applied, and the others are stale.
     transfer.applied = consumed.find(({outcome}) => outcome === "applied") ?? consumed[0];
   } catch (error) {
     const sentence = explain(error);
     transfer.problem = error instanceof Problem ? sentence : translate("step_balances_down");
   }
+  changed();
 }
 
 function showTransfer({sent, applied, problem}) {
@@ -54,7 +60,9 @@ function showTransfer({sent, applied, problem}) {
   if (!applied) return show(2, problem || translate("step_applying"), "waiting");
   const {outcome, reason, applied_after_ms: after} = applied;
   const values = {reason, ms: after === null ? translate("unknown") : milliseconds(after)};
-  show(2, translate(`step_${outcome}`, values), outcome === "applied" ? "" : "marked");
+  // The relay reads an acknowledgement after those before it: Balances may have applied the event meanwhile.
+  const early = outcome === "applied" && after !== null && after < sent?.acknowledged_after_ms;
+  show(2, translate(early ? "step_applied_early" : `step_${outcome}`, values), outcome === "applied" ? "" : "marked");
 }
 
 function show(at, text, state = "") {

@@ -4,8 +4,7 @@ import {EventFeed, showLink} from "./events.js";
 import {History} from "./history.js";
 import {List, Table, plain} from "./list.js";
 import {OpenAccountForm} from "./open-account.js";
-import {poll} from "./service.js";
-import {readStep, setText, stateStep} from "./state.js";
+import {pollEvents, pollList, pollState, setText} from "./state.js";
 import {addTexts, fillTexts, translate, word} from "./texts.js";
 import {byName, shown} from "./transfer-texts.js";
 import {TransferForm} from "./transfer.js";
@@ -14,7 +13,7 @@ import {texts} from "./wallet-texts.js";
 addTexts(texts);
 fillTexts();
 
-const accounts = new List("/accounts", page => page.accounts.map(item));
+const accounts = new List("/accounts", answer => answer.accounts.map(item));
 const table = new Table(accounts, {
   order: (one, other) => (other.balance > 0) - (one.balance > 0) || byName(one, other), // those with money come first
   cells: account => [[account.name, account.id], shown(account.balance)],
@@ -65,8 +64,6 @@ function warning(facts) {
   return facts.failing ? translate("failing", {reason: facts.failing}) : "";
 }
 
-poll(
-  stateStep(showFacts, warning),
-  readStep("accounts", () => accounts.readNext().then(show), warning),
-  readStep("events", () => feed.readNext().then(showEvents), warning),
-);
+pollState(showFacts, warning);
+pollList("accounts", () => accounts.readNext().then(show), warning);
+pollEvents(() => feed.readNext().then(showEvents), warning);

@@ -11,9 +11,10 @@ from bottle import HTTPResponse
 
 from common.access import csrf_protection
 from common.documents import serve_documents
-from common.http_request import json_object, page
+from common.http_request import after_and_limit, json_object
 from common.json_api import JsonApp, serve_health
 from common.json_text import problem
+from common.mysql import PROBE_SECONDS
 
 STATES: dict[str, dict[str, Any]] = {
     "wallet": {"relay": "leader", "outbox_rows": 0, "announce_required": False},
@@ -29,7 +30,7 @@ STATES: dict[str, dict[str, Any]] = {
 LISTS = {"wallet": ("accounts", "id"), "balances": ("balances", "account_id")}
 
 
-class PagedService:
+class PageServer:
     """Serves the pages of `name` with `items` (the API's own bodies) and `facts` for /ready; both may be replaced."""
 
     def __init__(self, name: str, token: str = "") -> None:
@@ -40,16 +41,18 @@ class PagedService:
         self.links: dict[str, str | None] = {"wallet": None, "balances": None}
         self.reads = ""  # an origin that the page may read from too
         self.read_by = ""  # an origin whose page may read from this service
-        self.dead_letters: list[dict[str, Any]] = []
+        self.dead_letters: list[dict[str, Any]] = []  # the newest first
         self.clients: dict[str, str] = {}  # the name by id
         self.transactions: list[dict[str, Any]] = []  # of all accounts, the oldest first
         self.transfers: list[dict[str, Any]] = []
         self.refusals: list[HTTPResponse] = []  # the next responses to POST /transactions; the rest are 201
+        self.mysql_answers = threading.Event()  # cleared: MySQL hangs, so a list waits, and /ready for PROBE_SECONDS
+        self.mysql_answers.set()
         self._field, self._id = LISTS[name]
         app: Any = JsonApp({}, token)
         root = Path(__file__).parents[2]
         serve_documents(app, root / name / "page", root / "http" / f"{name}.openapi.json")
-        serve_health(app, lambda: (200 if self.facts["status"] == "ready" else 503, self.facts))
+        serve_health(app, self._ready)
         app.get(f"/{self._field}")(self._list)
         app.get("/events")(lambda: {"events": self.events[:100], "links": self.links})
         if name == "wallet":
@@ -61,19 +64,20 @@ class PagedService:
             ):
                 app.post(path, apply=csrf_protection)(create)
         else:
-            app.get("/dead-letters")(lambda: {"dead_letters": self.dead_letters, "next": None})
+            app.get("/dead-letters")(self._parked)
             app.get("/dead-letters/<number:int>")(self._dead_letter)
         app.get(f"/{self._field}/<item_id:id>")(self._find)  # last: an id may contain a slash
         self._server = waitress.server.create_server(self._across_origins(app), host="127.0.0.1", port=0)
         self.url = f"http://127.0.0.1:{self._server.effective_port}"
         threading.Thread(target=self._server.run, daemon=True).start()
 
-    def __enter__(self) -> "PagedService":
+    def __enter__(self) -> "PageServer":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.mysql_answers.set()
         self._server.close()
 
     def _across_origins(self, app: Any) -> Any:
@@ -91,8 +95,14 @@ class PagedService:
 
         return application
 
+    def _ready(self) -> tuple[int, dict[str, Any]]:
+        if not self.mysql_answers.wait(PROBE_SECONDS):
+            return 503, {**self.facts, "status": "not ready", "mysql": "down"}
+        return 200 if self.facts["status"] == "ready" else 503, self.facts
+
     def _list(self) -> dict[str, Any]:
-        after, limit = page()
+        self.mysql_answers.wait()
+        after, limit = after_and_limit()
         following = sorted(
             (item for item in self.items if item[self._id] > after), key=lambda item: str(item[self._id])
         )
@@ -105,8 +115,14 @@ class PagedService:
     def _dead_letter(self, number: int) -> dict[str, Any]:
         return next(each for each in self.dead_letters if each["id"] == number)
 
+    def _parked(self) -> dict[str, Any]:
+        after, limit = after_and_limit()
+        following = [each for each in self.dead_letters if not after or each["id"] < int(after)]
+        shown = following[:limit]
+        return {"dead_letters": shown, "next": str(shown[-1]["id"]) if len(shown) == limit else None}
+
     def _account_transactions(self, account_id: str) -> dict[str, Any]:
-        after, limit = page()
+        after, limit = after_and_limit()
         ids = {"account_id_from", "account_id_to"}
         own = [each for each in reversed(self.transactions) if account_id in {each[name] for name in ids}]
         start = next((at + 1 for at, each in enumerate(own) if each["id"] == after), 0)
