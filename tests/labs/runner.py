@@ -1,6 +1,7 @@
 """Runs a lab: the naive half, the project's half, and the diagram of each."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +10,17 @@ from tests.labs.naive_system import Damage
 from tests.labs.run import Lab, NaiveRun, Run
 from tests.labs.system import System
 
+NAIVE, PROJECT = "--- the naive services (tests/labs/naive)", "--- Wallet and Balances"
+
 
 class Outcome(NamedTuple):
     naive: Damage
     project: Damage
     verdict: str  # the last line of `balances reconcile`
+
+    def shows(self, damage: Damage) -> bool:
+        """Whether the fault did this damage to the naive services, and none to Wallet and Balances."""
+        return (self.naive, self.project, self.verdict) == (damage, Damage(), "consistent")
 
 
 def play(lab: Lab, system: System, folder: Path) -> Outcome:
@@ -29,7 +36,7 @@ def play(lab: Lab, system: System, folder: Path) -> Outcome:
 
 
 def play_naive(lab: Lab, system: System, folder: Path) -> Damage:
-    print("--- the naive services (tests/labs/naive)", flush=True)
+    print(NAIVE, flush=True)
     run = NaiveRun(system, lab.partitions)
     try:
         lab.naive(run)
@@ -42,7 +49,7 @@ def play_naive(lab: Lab, system: System, folder: Path) -> Damage:
 
 
 def play_project(lab: Lab, system: System, folder: Path) -> tuple[Damage, str]:
-    print("--- Wallet and Balances", flush=True)
+    print(PROJECT, flush=True)
     run = Run(system)
     lab.project(run)
     verdict = system.reconcile()
@@ -51,6 +58,17 @@ def play_project(lab: Lab, system: System, folder: Path) -> tuple[Damage, str]:
     run.collect()
     _write(folder / f"{lab.title}.svg", svg(f"Lab {lab.number}, {lab.name}: Wallet and Balances", run.recorder))
     return damage, verdict
+
+
+def table(outcomes: Mapping[Lab, Outcome]) -> str:
+    """The table of docs/labs/README.md."""
+    header = "lab | naive: missing events | naive: counted twice | naive: accounts with a wrong balance"
+    header += " | this project: accounts with a wrong balance | this project: `reconcile`"
+    lines = [f"| {header} |", "| --- " * 6 + "|"]
+    for lab, (naive, project, verdict) in outcomes.items():
+        counts = f"{naive.missing} | {naive.doubled} | {naive.wrong_accounts} | {project.wrong_accounts}"
+        lines.append(f"| [{lab.number} {lab.name}]({lab.title}.md) | {counts} | {verdict} |")
+    return "\n".join(lines)
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ from tests.labs import kafka_log
 from tests.labs.naive_system import Damage
 from tests.labs.run import ANA, Lab, NaiveRun, Run
 
-QUESTION = "One record in a partition is no JSON. What happens to the records behind it?"
+QUESTION = "One record in a partition is not valid JSON. What happens to the records behind it?"
 POISON = b'{"Name": "BalanceUpdated", "Payload": '
 RESTARTS = 3
 
@@ -12,10 +12,10 @@ RESTARTS = 3
 def naive(run: NaiveRun) -> None:
     bank = run.bank
     wallet = bank.start("wallet")
-    run.explain("transfer 1; then another producer sends a record that is no JSON; then transfers 2 to 4")
+    run.explain("transfer 1; then another producer sends a record that is not valid JSON; then transfers 2 to 4")
     bank.transfer(wallet, "transfer-1")
     kafka_log.produce(run.system.kafka, bank.topic, b"poison", POISON)
-    run.recorder.message("client", "kafka", "another producer: no JSON")
+    run.recorder.message("client", "kafka", "another producer: not valid JSON")
     bank.transfer(wallet, "transfer-2", "transfer-3", "transfer-4")
     for attempt in range(1, RESTARTS + 1):
         consumer = bank.start("consumer", "add")
@@ -25,7 +25,7 @@ def naive(run: NaiveRun) -> None:
 
 def project(run: Run) -> None:
     system = run.system
-    run.explain("transfer 1; then another producer sends a record that is no JSON; then transfers 2 to 4")
+    run.explain("transfer 1; then another producer sends a record that is not valid JSON; then transfers 2 to 4")
     run.transfer()
     run.await_applied()
     kafka_log.produce(system.kafka, "balances", ANA.encode(), POISON)
