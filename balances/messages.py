@@ -15,6 +15,7 @@ ID_CHARACTERS = 255
 INTEGER_DIGITS, CENT = 13, Decimal("0.01")
 SEQUENCE_AHEAD_SECONDS = 86_400  # a sequence further ahead of the clock would block later events of its account
 _EPOCH = datetime(1970, 1, 1)
+_OWN_CHARACTERS = len("2026-11-22T11:42:20.123456Z")
 _LAST_MILLISECOND = 253_402_300_799_999  # the end of the year 9999, MySQL's last
 
 
@@ -125,7 +126,12 @@ def _moment(occurred_at: bytes | None, timestamp_ms: int | None) -> datetime:
             raise UnreadableRecord("neither occurred_at nor the record's timestamp is a date")
         return _EPOCH + timedelta(milliseconds=timestamp_ms)
     try:
-        moment = datetime.fromisoformat(occurred_at.decode("ascii"))
+        text = occurred_at.decode("ascii")
+        if len(text) == _OWN_CHARACTERS and text[-1] == "Z":  # as Wallet writes it: naive without its last character
+            moment = datetime.fromisoformat(text[:-1])
+            if moment.tzinfo is None:
+                return moment
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None and moment.tzinfo is not UTC:
             moment = moment.astimezone(UTC)
         return datetime.combine(moment.date(), moment.time())  # a quarter of the time of replace(tzinfo=None)

@@ -1,5 +1,6 @@
 """A session of MySQL or MariaDB with all its settings, and its cursor."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -18,6 +19,8 @@ from common.mysql.url import Address
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's default has no limit
 HEADER_BYTES = 64  # of a packet, and more than enough
+
+_MUST_BE_ESCAPED = re.compile("[\0\n\r\x1a'\"\\\\]").search
 
 # The SQL of kinds for which PyMySQL is slow.
 _LITERALS: dict[type, Callable[[Any], str]] = {
@@ -66,6 +69,8 @@ class Connection(_Connection):
 
     def escape(self, value: object, mapping: Any = None) -> str:
         """The value as SQL. PyMySQL finds the kind of a value in several steps: half of the time of a large upsert."""
+        if type(value) is str and not _MUST_BE_ESCAPED(value):
+            return f"'{value}'"
         write = _LITERALS.get(type(value))
         return write(value) if write else str(super().escape(value, mapping))
 
@@ -152,11 +157,22 @@ class Cursor(pymysql.cursors.Cursor):
         return self.rowcount
 
     def executemany(self, query: str, args: Iterable[Any]) -> int | None:
+        # Column by column: the values of one have the same kind, which is then found once and not for each value.
+        rows = zip(*map(self._literals, zip(*args, strict=True)), strict=True)
         self.upserted, self._in_many = 0, True
         try:
-            return super().executemany(query, args)
+            return super().executemany(query, list(rows))
         finally:
             self._in_many = False
+
+    def _literals(self, values: Sequence[Any]) -> list[str]:
+        kinds = set(map(type, values))
+        write = _LITERALS.get(kinds.pop()) if len(kinds) == 1 else None
+        return list(map(write or self.connection.escape, values))
+
+    def _mogrify(self, query: str, args: Any) -> str:
+        # Private: executemany has written the values already.
+        return query % args if self._in_many else str(super()._mogrify(query, args))  # type: ignore[misc]  # no stub
 
     def _as_bytes(self, query: str | bytes) -> bytes:
         """The statement as PyMySQL sends it. `executemany` passes bytes."""

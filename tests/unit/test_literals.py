@@ -1,12 +1,13 @@
 """Values become the same SQL as by PyMySQL, which is slower."""
 
+import inspect
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pymysql
 import pytest
 
-from common.mysql.connection import Connection
+from common.mysql.connection import Connection, Cursor
 
 
 @pytest.fixture
@@ -22,6 +23,9 @@ def connection():
     "value",
     [
         'it\'s \\ a "text" \n\0',
+        "b0000000-0000-4000-8000-000000000001 ü %s",
+        *"'\"\\\n\r\0\x1a",
+        "",
         b"\x00'",
         None,
         True,
@@ -41,6 +45,44 @@ def connection():
 )
 def test_a_value_is_the_same_sql_as_by_pymysql(connection, value):
     assert connection.escape(value) == pymysql.connections.Connection.escape(connection, value)
+
+
+class Sending(Cursor):
+    """A cursor that keeps what it would send."""
+
+    sent: bytes
+
+    def execute(self, query, args=None):
+        self.sent = bytes(query)
+        return 1
+
+
+STATEMENT = "INSERT INTO t (a, b, c, d) VALUES (%s, %s, %s, %s) ON DUPLICATE KEY UPDATE a = VALUES(a)"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [("100%", 1, Decimal("1.50"), datetime(2026, 1, 2, 3, 4, 5))],
+        [("a'b", 1, Decimal("1.50"), None), ("%s", None, Decimal("-2"), datetime(2026, 1, 2, tzinfo=UTC))],
+        [("a", True, 1, b"\0"), ("b", 2, Decimal("1E+3"), "c"), ("c", 3, datetime(2026, 1, 2), None)],
+    ],
+    ids=["no rows", "one row", "a NULL", "values of several kinds"],
+)
+def test_many_rows_are_the_same_sql_as_by_pymysql(connection, rows):
+    connection.encoding = "utf8"
+    ours, theirs = Sending(connection), Sending(connection)
+    ours.sent = theirs.sent = b""
+
+    ours.executemany(STATEMENT, rows)
+    pymysql.cursors.Cursor.executemany(theirs, STATEMENT, rows)
+
+    assert ours.sent == theirs.sent
+
+
+def test_pymysql_still_writes_each_row_with_the_method_that_is_replaced():
+    assert "self._mogrify(values, " in inspect.getsource(pymysql.cursors.Cursor._do_execute_many)
 
 
 def test_a_decimal_that_is_no_number_is_refused(connection):
