@@ -23,9 +23,11 @@ from common.kafka import client_options, ensure_topics
 from tests.eventually import eventually
 from tests.integration.service import Service
 from tests.security.conftest import KAFKA_USER
-from tests.security.test_tls_and_passwords import FROM, TO, run_command
+from tests.security.test_tls_and_passwords import run_command
 
 REPORT_SECONDS = 10
+# Accounts that no other test on these servers uses: such a test may start before this transfer is applied.
+FROM, TO = "a0000000-0000-4000-8000-000000000003", "a0000000-0000-4000-8000-000000000004"
 RESOURCES = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
 
 
