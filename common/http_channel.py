@@ -94,9 +94,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return polled
 
     def writable(self) -> bool:
-        # A thread that serves this connection sends what is pending, and so does the one that will take its next
-        # request: that may arrive before the sending thread has counted what it sent. The main loop would find the
-        # socket writable again and again, send nothing, and keep the interpreter from that thread.
+        # The thread that serves this connection sends what is pending, and so does the one that takes its next request.
+        # The next request can arrive before the sending thread has counted what it sent. The main loop would then find
+        # the socket writable at each turn, send nothing, and keep the interpreter from that thread.
         served = self._in_service or self.requests
         pending = self.total_outbufs_len
         return bool(self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not served))
