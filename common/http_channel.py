@@ -75,6 +75,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._has_early_data = False  # whether some arrived before the response was sent: it stays unread until then
         self._in_service = False
         super().__init__(*arguments, **options)
+        self.requests_lock = threading.RLock()  # held longer than waitress itself does
 
     def add_channel(self, map: Any = None) -> None:  # noqa: A002
         super().add_channel(map)
@@ -109,10 +110,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def received(self, data: bytes) -> bool:
         if self.request is None:
             self.waiting_since = time.monotonic()
-        accepted: bool = super().received(data)
         # waitress processes all requests that one read brings, and keeps every response until the client reads it:
-        # few clients could occupy every thread. The requests beyond the limit get no response.
+        # few clients could occupy every thread. The requests beyond the limit get no response. With the lock no thread
+        # completes a request before they are counted.
         with self.requests_lock:
+            accepted: bool = super().received(data)
             if len(self.requests) > PIPELINED_REQUESTS:
                 del self.requests[PIPELINED_REQUESTS:]
                 self.requests[-1].headers["CONNECTION"] = "close"
