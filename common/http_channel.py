@@ -71,6 +71,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._has_early_data = False  # whether some arrived before the response was sent: it stays unread until then
         self._in_service = False
         super().__init__(*arguments, **options)
+        self.requests_lock = threading.RLock()  # held longer than waitress itself does
 
     def add_channel(self, map: Any = None) -> None:  # noqa: A002
         super().add_channel(map)
@@ -90,9 +91,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return polled
 
     def writable(self) -> bool:
-        # A thread that serves this connection sends what is pending, and so does the one that will take its next
-        # request: that may arrive before the sending thread has counted what it sent. The main loop would find the
-        # socket writable again and again, send nothing, and keep the interpreter from that thread.
+        # The thread that serves this connection sends what is pending, and so does the one that takes its next request.
+        # The next request can arrive before the sending thread has counted what it sent. The main loop would then find
+        # the socket writable at each turn, send nothing, and keep the interpreter from that thread.
         served = self._in_service or self.requests
         pending = self.total_outbufs_len
         return bool(self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not served))
@@ -105,10 +106,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def received(self, data: bytes) -> bool:
         if self.request is None:
             self.waiting_since = time.monotonic()
-        accepted: bool = super().received(data)
         # waitress processes all requests that one read brings, and keeps every response until the client reads it:
-        # few clients could occupy every thread. The requests beyond the limit get no response.
+        # few clients could occupy every thread. The requests beyond the limit get no response. With the lock no thread
+        # completes a request before they are counted.
         with self.requests_lock:
+            accepted: bool = super().received(data)
             if len(self.requests) > PIPELINED_REQUESTS:
                 del self.requests[PIPELINED_REQUESTS:]
                 self.requests[-1].headers["CONNECTION"] = "close"

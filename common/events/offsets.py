@@ -55,24 +55,24 @@ def start_at(
 ) -> Start:
     """Where to begin in a log that holds the offsets from `beginning` to before `end`.
 
-    `diverged`: where the client found that the log was truncated, if it did. `data_loss`: records may be gone that were
-    never read; only an announcement replaces them. Without topic ids (stored or present as "") a re-created topic is
-    recognised by its offsets alone, which is weaker: one that already holds more records than were read is taken for
-    the old one.
+    `diverged`: the offset at which the client found that the log was truncated, if it did. `data_loss` in the result:
+    records may have been removed before they were read, and only an announcement replaces them. Without topic ids
+    (stored or present as "") only the offsets show that a topic was re-created. A new topic that already has more
+    records than were read is not recognised.
     """
     if stored is None:
         if beginning > 0:
             return Start(beginning, "the log does not begin at 0 and nothing of it was read", data_loss=True)
         return Start(beginning, "first read")
     if stored.topic_id and topic_id and stored.topic_id != topic_id:
-        # What the old topic still held unread is gone, and nobody knows whether it held any.
+        # The old topic may have had unread records, which are lost.
         return Start(beginning, "the topic was re-created", data_loss=True)
     if stored.next_offset > end:
-        # To read all of it again does no harm to absolute values that a sequence guards, nor to a sum that an inbox
-        # guards; any other sum counts twice. What was written between is lost.
+        # A second read does no harm to absolute values that a sequence guards, nor to a sum that an inbox guards. Any
+        # other sum counts twice. The truncated records are lost.
         return Start(beginning, "the log was truncated", data_loss=True)
     if diverged is not None and diverged < stored.next_offset:
-        # The log has grown past the stored offset again. Its records from here on are others than those that were read.
+        # The log has grown past the stored offset again. From `diverged` on it has other records than were read.
         return Start(max(beginning, diverged), "the log was truncated", data_loss=True)
     if stored.next_offset < beginning:
         return Start(beginning, "records were removed before they were read", data_loss=True)
@@ -95,7 +95,7 @@ def read_all(cursor: Cursor, topics: Iterable[str]) -> dict[Partition, StoredOff
 
 
 def replace(cursor: Cursor, changes: Mapping[Partition, Change]) -> None:
-    """Store other starts in place of what was read. Raises OffsetMoved when a stored offset is no longer that."""
+    """Store the new starts. Raises OffsetMoved when a stored offset is no longer the one that was read."""
     first = [
         (*partition, change.topic_id, change.start.offset)
         for partition, change in sorted(changes.items())
@@ -121,14 +121,14 @@ def replace(cursor: Cursor, changes: Mapping[Partition, Change]) -> None:
 def advance(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, StoredOffset]]) -> None:
     """Move each partition from its offset to the new one, in the transaction that applies what is in between.
 
-    Raises OffsetMoved. Compare-and-set: it fences a consumer that lost its partition without noticing, one that is
-    ahead (a gap would be lost) and one that is behind (it would apply records twice).
+    Raises OffsetMoved. The compare-and-set fences a consumer that lost its partition without noticing. It also fences a
+    consumer that is ahead, which would lose a gap, and one that is behind, which would apply records twice.
     """
     _compare_and_set(cursor, moves)
 
 
 def report_data_loss(cursor: Cursor, partitions: Iterable[Partition]) -> None:
-    """Records of these partitions may be gone that were never read."""
+    """Store that records of these partitions may have been removed before they were read."""
     for partition in partitions:
         cursor.queue(
             "UPDATE consumer_offsets SET history_gone_at = UTC_TIMESTAMP(6) WHERE topic = %s AND partition_id = %s",
@@ -143,7 +143,7 @@ def announce_required(cursor: Cursor) -> bool:
 
 
 def mark_reconciled(cursor: Cursor, since: object) -> None:
-    """The projection was found consistent after `since` (naive UTC): what was lost before is made up for."""
+    """Clear the losses before `since` (naive UTC), after which the projection was found consistent."""
     cursor.execute(
         "UPDATE consumer_offsets SET history_gone_at = NULL"
         f" WHERE history_gone_at <= %s OR history_gone_at > {IMPOSSIBLE_TIME}",

@@ -1,6 +1,7 @@
 """The outbox: events that wait for Kafka, written in the transaction of the change that they describe.
 
-The id is only the order in which the relay reads. The sequence and the event id go out as headers.
+The id is only the order in which the relay reads. The relay sends the sequence and the event id as headers. Needs table
+`outbox`.
 """
 
 import json
@@ -13,7 +14,7 @@ from common.mysql import Cursor
 
 
 class Event(NamedTuple):
-    """An event as it will travel. `sequence` orders the events of one key; the outbox gives it its event id."""
+    """An event to publish. `sequence` orders the events of one key; `Outbox.add` draws the event id."""
 
     topic: str
     key: str
@@ -63,8 +64,8 @@ class Outbox:
     def oldest(self, limit: int) -> list[Row]:
         """At most `limit` rows, oldest first.
 
-        Always from the very start: a row whose id was drawn early may commit late. No lock: the INSERTs of others
-        would wait for it.
+        Always from the lowest id: a row whose id was drawn early may commit late. No lock, for which the INSERTs of
+        other transactions would wait.
         """
         self._cursor.execute(
             "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at, traceparent,"
@@ -75,9 +76,9 @@ class Outbox:
         return [Row(*row) for row in self._cursor.fetchall()]
 
     def remove(self, ids: Sequence[int]) -> None:
-        """Delete exactly these rows, by primary key (never a range: a row committed meanwhile would go with it)."""
-        # A join, because MariaDB scans a small table for `id IN (…)`, whatever index is forced upon it, and would then
-        # wait for the rows that open transactions have inserted.
+        """Delete exactly these rows, by primary key. A range would also delete a row that commits after the read."""
+        # A join, because MariaDB scans a small table for `id IN (…)`, even with FORCE INDEX. A scan waits for the rows
+        # that open transactions have inserted.
         self._cursor.execute(
             "DELETE outbox FROM JSON_TABLE(%s, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS acknowledged"
             " STRAIGHT_JOIN outbox ON outbox.id = acknowledged.id",
@@ -85,7 +86,7 @@ class Outbox:
         )
 
     def depth(self) -> tuple[int, float]:
-        """Give (rows waiting, counted up to COUNTED, seconds the oldest has waited)."""
+        """(rows, counted up to COUNTED; seconds that the oldest row has waited, 0.0 without rows)."""
         self._cursor.execute(f"SELECT COUNT(*) FROM (SELECT id FROM outbox LIMIT {self.COUNTED}) AS counted")
         ((rows,),) = self._cursor.fetchall()
         self._cursor.execute(f"SELECT {_WAITING_US} / 1000000 FROM outbox ORDER BY id LIMIT 1")

@@ -26,6 +26,7 @@ from common.mysql import Database, DatabaseUnavailable
 
 REJOIN_SECONDS = 5  # a partition without a consumer for so long: longer than a group takes to assign it
 MOST_REJOIN_SECONDS = 300
+METADATA_SECONDS = 10  # after so long a topic that the client's metadata does not have is one that does not exist
 
 log = logging.getLogger("consumer")
 
@@ -39,6 +40,8 @@ class Probe:
         self._assignment = assignment
         self._state = state
         self._rebalances = Rebalances(lambda: request_rejoin(client))
+        self._found: set[str] = set()
+        self._started_at = time.monotonic()
 
     def run(self, database: Database) -> bool:
         """Ask for the ends of all logs and for all stored offsets, of the other members too; whether both answered.
@@ -64,8 +67,11 @@ class Probe:
             )
         if ends is None:
             return False
-        missing = set(self._topics) - {partition.topic for partition in partitions}
-        self._state.missing_topics = sorted(missing)
+        found = {partition.topic for partition in partitions}
+        missing = set(self._topics) - found
+        self._found |= found
+        new_client = time.monotonic() < self._started_at + METADATA_SECONDS  # its first metadata may be on the way
+        self._state.missing_topics = sorted(missing & self._found if new_client else missing)
         self._state.leaderless = sorted(partition for partition in partitions if partition in without_leader)
         self._state.progress.observe(ends, stored, asked_at, complete=not missing and not without_leader)
         # A member that consumes a partition stores its offset.

@@ -55,11 +55,11 @@ def relay_batch(
     limit: int = BATCH_ROWS,
     published: PublishedEvents | None = None,
 ) -> int:
-    """Publish the oldest events, at most `limit`, and remove those acknowledged; give how many.
+    """Publish the oldest events, at most `limit`, and remove the acknowledged ones; return how many.
 
-    No transaction is open while Kafka answers. A crash between the two leaves the events to be published again:
-    consumers see them at least once. Raises Unacknowledged, after removing what was acknowledged, when some were not;
-    the producer must then be discarded, or it could send later what the next one sends too.
+    No transaction is open while Kafka answers. A crash between the two steps leaves the events to be published again:
+    consumers see them at least once. If an event was not acknowledged, removes those before it and raises
+    Unacknowledged. The caller must then discard the producer, which could otherwise send late what the next one sends.
     """
     read_at = time.monotonic()
     with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
@@ -72,7 +72,7 @@ def relay_batch(
     for row in rows:
         try:
             futures.append(_send(producer, row))
-        except KafkaError as error:  # no metadata of the topic, for one; what is in flight is waited for all the same
+        except KafkaError as error:  # such as no metadata of the topic; the events in flight are awaited nevertheless
             failure = error
             break
     acknowledgements, unacknowledged = _await(futures, deadline)

@@ -23,7 +23,7 @@ class RecentEvents:
         self._buffer = SharedBuffer(_BYTES)
 
     def add(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Add the entries, the oldest first; drop the oldest ones beyond LIMIT entries or the size of the page."""
+        """Add the entries, the oldest first; drop the oldest ones beyond LIMIT entries or the size of the buffer."""
         self._entries.extendleft(map(to_json, entries))
         while sum(map(len, self._entries)) + len(self._entries) + 1 > _BYTES:
             self._entries.pop()

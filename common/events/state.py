@@ -38,8 +38,8 @@ class State:
 class Report:
     """Publishes the state, and logs it when it changes.
 
-    `failing`: the error that ended the consumer before this one. It is published until this one has worked for a
-    while, and until then only trouble is logged: a consumer that fails again and again has no other news.
+    `failing`: the error that ended the previous consumer, published until this consumer has run for RECOVERED_SECONDS.
+    Until then only warnings are logged: each start of a consumer that fails repeatedly would log the same lines.
     """
 
     def __init__(self, status: WorkerStatus, compacted: Collection[str]) -> None:

@@ -1,5 +1,6 @@
 """What a probe finds out, and when it requests a rebalance for partitions that nobody consumes."""
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ from kafka import TopicPartition
 from kafka.errors import TopicAuthorizationFailedError
 
 from common.events.offsets import Partition, StoredOffset
-from common.events.probe import MOST_REJOIN_SECONDS, REJOIN_SECONDS, Probe, Rebalances
+from common.events.probe import METADATA_SECONDS, MOST_REJOIN_SECONDS, REJOIN_SECONDS, Probe, Rebalances
 from common.events.state import State
 
 FIRST, SECOND = Partition("balances", 0), Partition("balances", 1)
@@ -97,6 +98,33 @@ def test_a_topic_that_the_acls_hide_is_a_refusal_and_no_missing_topic(
     with pytest.raises(TopicAuthorizationFailedError):
         probe()
     assert state.missing_topics == []
+
+
+def test_a_topic_is_not_missing_before_the_client_has_its_first_metadata(
+    probe: Any, metadata: Metadata, state: State
+) -> None:
+    leaders = dict(metadata.leaders)
+    metadata.leaders.clear()
+    probe()
+    before = list(state.missing_topics)
+    metadata.leaders.update(leaders)
+    probe()
+    metadata.leaders.clear()
+    probe()
+
+    assert (before, state.missing_topics) == ([], ["balances"])
+
+
+def test_a_topic_that_the_client_never_finds_is_missing_in_the_end(
+    probe: Any, metadata: Metadata, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata.leaders.clear()
+    probe()
+    later = time.monotonic() + METADATA_SECONDS
+    monkeypatch.setattr("common.events.probe.time.monotonic", lambda: later)
+    probe()
+
+    assert state.missing_topics == ["balances"]
 
 
 class Clock:
