@@ -250,6 +250,6 @@ def read_all(client: socket.socket) -> bytes:
 def is_refused(address: tuple[str, int]) -> bool:
     try:
         socket.create_connection(address, timeout=1).close()
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused; or reset, if the kernel had accepted it for a listener that was then closed
         return True
     return False
