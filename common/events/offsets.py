@@ -158,6 +158,11 @@ def named(partitions: Collection[Partition]) -> dict[str, Any]:
 
 def _compare_and_set(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, StoredOffset]]) -> None:
     """Change each stored offset from the first value to the second. Raises OffsetMoved unless each was the first."""
+    if len(moves) == 1:
+        ((partition, (expected, new)),) = moves.items()
+        if not cursor.execute(_MOVE_ONE, (*new, *partition, *expected[:2])):
+            raise OffsetMoved(f"the stored offset of {partition} is not {expected.next_offset}")
+        return
     rows = [(*partition, *expected[:2], *new) for partition, (expected, new) in sorted(moves.items())]
     for start in range(0, len(rows), MOVED_AT_ONCE):
         some = rows[start : start + MOVED_AT_ONCE]
@@ -166,8 +171,13 @@ def _compare_and_set(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffse
             raise OffsetMoved(f"{len(some) - changed} of {len(some)} stored offsets are others: {names}")
 
 
-# One statement for all partitions of a batch. STRAIGHT_JOIN: by primary key, in the order of the rows that are given.
-# (`stored` is a reserved word of MySQL.)
+_MOVE_ONE = (
+    "UPDATE consumer_offsets SET topic_id = %s, next_offset = %s, leader_epoch = %s"
+    " WHERE topic = %s AND partition_id = %s AND topic_id = %s AND next_offset = %s"
+)
+
+# One statement for all partitions of a batch; for a single one it takes twice the time of the simple UPDATE.
+# STRAIGHT_JOIN: by primary key, in the order of the rows that are given. (`stored` is a reserved word of MySQL.)
 _MOVE = (
     "UPDATE JSON_TABLE(%s, '$[*]' COLUMNS ("
     "topic VARCHAR(249) PATH '$[0]', partition_id INT UNSIGNED PATH '$[1]',"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from balances import projection
+from common.events import offsets
 from common.events.offsets import StoredOffset
 from common.mysql import Conflict, DatabaseUnavailable
 
@@ -90,6 +91,9 @@ class Transaction:
             rows = {**self._database.committed, **self.changed}
             self._rows = [(*key[1:], *row.stored) for key, row in rows.items() if key[0] == "offset"]
             return len(self._rows)
+        if statement == offsets._MOVE_ONE:
+            *new, topic, number, topic_id, offset = parameters
+            return int(self._move((topic, number), (topic_id, offset), StoredOffset(*new)))
         if statement.startswith("UPDATE JSON_TABLE"):
             return sum(
                 self._move((topic, number), (topic_id, offset), StoredOffset(*new))
