@@ -36,7 +36,7 @@ FETCH_WAIT_MS = 100
 SESSION_MS, HEARTBEAT_MS = 6_000, 1_000
 # A re-created topic is noticed at most this late. Until then its offsets seem to be those of the old topic.
 METADATA_MS = 5_000
-PROBE_SECONDS = 2
+PROBE_SECONDS = 1  # with the time that a probe may take, an outage is reported within 4 s
 TOOLS_COMMIT_SECONDS = 1  # between two commits to Kafka, which only tools that show lag read
 FORGET_SECONDS = 60  # between two deletions of dead letters that were decided long ago
 RETRY_SECONDS = 0.5
@@ -150,8 +150,8 @@ class Consumer(Generic[E]):
         """Probe MySQL and Kafka, delete old dead letters, publish the status. Called between two batches."""
         now = time.monotonic()
         if now >= self._probe_at:
-            # The interval starts before the probe. While Kafka does not answer, a probe takes all of it, and only one
-            # poll runs before the next probe. More polls would only add requests to the client's memory.
+            # The interval starts before the probe. While Kafka does not answer, a probe takes longer than that, so only
+            # one poll runs before the next probe. More polls would only add requests to the client's memory.
             self._probe_at = now + PROBE_SECONDS
             self.probe()
         if now >= self._forget_at and self.mysql == "up":

@@ -280,7 +280,7 @@ def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, se
     assert offsets_in(narrow_balances) == {0: 4}
 
 
-# ---- where to read on
+# ---- where to continue
 
 
 def test_consuming_continues_at_the_offset_in_mysql_whatever_the_group_committed(kafka, send, topic, balances_database):

@@ -108,7 +108,7 @@ def test_a_dead_letter_that_is_still_unreadable_stays_parked(stock_database: Dat
 # ---- relay
 
 
-def test_the_relay_deletes_the_acknowledged_beginning_of_a_batch_and_nothing_behind_it(
+def test_the_relay_deletes_the_acknowledged_beginning_of_a_batch_and_nothing_after_it(
     connection: Connection, orders_database: Database
 ) -> None:
     ids = [orders.place(orders_database, "orders", "bolt", 1) for _ in range(5)]
