@@ -71,8 +71,8 @@ def create_app(
 ) -> JsonApp:
     """The app; `status` and `recent` are the relay's. `links.balances` is the origin from which the page may read.
 
-    `committed()` runs after each successful POST that published an event. After OutcomeUnknown it does not run: the
-    relay then finds the event with its next poll.
+    `committed()` runs after each successful POST that stored an event in the outbox. After OutcomeUnknown it
+    does not run, and the relay finds the event, if there is one, at its next poll.
     """
     app = JsonApp(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION, EVENT_DESCRIPTION, reads=links.balances)

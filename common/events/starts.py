@@ -25,11 +25,12 @@ def find_starts(
 ) -> dict[Partition, Start]:
     """Where to begin in each partition of `topic_ids`, stored where that is not the stored offset.
 
-    `diverged`: offsets to which the client moved back, because the log was truncated there. Raises KafkaError,
-    PartitionUnavailable, DatabaseUnavailable, Conflict and OffsetMoved.
+    `diverged`: offsets to which the client reset after a truncation. Raises KafkaError, PartitionUnavailable,
+    DatabaseUnavailable, Conflict and OffsetMoved.
     """
     tps = [TopicPartition(*partition) for partition in topic_ids]
-    # Stored offsets before the log's end: otherwise one that another consumer moved meanwhile seems beyond it.
+    # Read the stored offsets before the ends. Otherwise another consumer can move an offset in between, and the offset
+    # seems to be beyond the end of its log.
     stored = database.read(offsets.read_all, topics)
     ends = end_offsets(consumer, tps, REQUEST_MS)
     beginnings = beginning_offsets(consumer, tps, REQUEST_MS)

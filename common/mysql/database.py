@@ -20,8 +20,8 @@ PROBE_SECONDS = 3  # for a short statement that shows whether the server answers
 # locked, and another consumer that takes over its partitions would wait for them. An idle connection is replaced at its
 # next use, a little earlier than MySQL ends it.
 WAIT_TIMEOUT_SECONDS, IDLE_SECONDS = 6, 5
-# A connection used so recently is not checked before it is used: the check costs a system call, which hands the
-# interpreter to another thread.
+# A connection used so recently is not checked before it is used: the check costs a system call, which passes the GIL to
+# another thread.
 TRUST_SECONDS = 0.1
 LIFETIME_SECONDS = 30  # after a switch of servers nothing is read from the old one for longer
 
