@@ -34,7 +34,7 @@ def main(topics: Sequence[str] = TOPICS) -> None:
             topics,
             partial(parse, clock=clock),
             projection.apply,
-            ConsumedEvents(recent, describe, projection.changes, clock),
+            ConsumedEvents(recent, describe, projection.which_change, clock),
         ),
         group=settings.kafka_group,
         status=status,

@@ -72,8 +72,8 @@ def create_app(
     def get_balances() -> dict[str, Any]:
         after, limit = after_and_limit()
         rows = database.read(projection.list_after, after, limit)
-        following = rows[-1].account_id if len(rows) == limit else None
-        return {"balances": [_body(row) for row in rows], "next": following}
+        next_id = rows[-1].account_id if len(rows) == limit else None
+        return {"balances": [_body(row) for row in rows], "next": next_id}
 
     return app
 

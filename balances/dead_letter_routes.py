@@ -22,9 +22,9 @@ def serve_dead_letters(app: JsonApp, database: Database) -> None:
     def get_dead_letters() -> dict[str, Any]:
         after, limit = after_and_limit()
         rows = database.read(dead_letter_summaries.list_before, _id("after", after or "9" * ID_DIGITS), limit)
-        following = str(rows[-1].id) if len(rows) == limit else None
+        next_id = str(rows[-1].id) if len(rows) == limit else None
         response.set_header("Cache-Control", "no-store")
-        return {"dead_letters": [_summary_body(row) for row in rows], "next": following}
+        return {"dead_letters": [_summary_body(row) for row in rows], "next": next_id}
 
     @app.get("/dead-letters/<dead_letter_id:id>")
     def get_dead_letter(dead_letter_id: str) -> dict[str, Any]:

@@ -18,11 +18,12 @@ _NEWER = """
         updated_at = IF(VALUES(sequence) > sequence, VALUES(updated_at), updated_at),
         sequence = GREATEST(sequence, VALUES(sequence))
 """
-_IN_ORDER = """
+_WITHOUT_SEQUENCE = """
     INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
     ON DUPLICATE KEY UPDATE balance = VALUES(balance), updated_at = VALUES(updated_at)
 """
-_ABSENT = """
+# The update changes nothing. INSERT IGNORE would also ignore errors in the data.
+_INSERT_IF_ABSENT = """
     INSERT INTO balances (account_id, balance, sequence, updated_at) VALUES (%s, %s, %s, %s)
     ON DUPLICATE KEY UPDATE account_id = balances.account_id
 """
@@ -37,12 +38,13 @@ class Row(NamedTuple):
 
 
 def apply(cursor: Cursor, balances: Iterable[Balance]) -> int:
-    """Apply the balances in their order; return how many rows were stale: not newer than the stored ones."""
+    """Apply the balances in their order; return how many rows, after folding, were stale: not newer than the stored."""
     stale = 0
     for statement, rows in fold(balances):
         # In key order, so that two consumers of the same accounts cannot deadlock.
         cursor.executemany(statement, sorted(rows, key=itemgetter(0)))
         if statement is _NEWER:
+            # `upserted` counts the inserted and the changed rows. Each other row was stale.
             stale += max(0, len(rows) - cursor.upserted)
     return stale
 
@@ -50,8 +52,8 @@ def apply(cursor: Cursor, balances: Iterable[Balance]) -> int:
 def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Row]]]:
     """Pairs of (statement, rows): few statements with the same result as one statement for each balance.
 
-    - A creation only inserts: after another record of its account it changes nothing. So the first records of their
-      accounts can run before the rest of the batch.
+    - A creation only inserts: after another record of its account it changes nothing. So creations that come first for
+      their account can run before the rest of the batch.
     - Balances with a sequence fold to the highest one of each account, in any order.
     - Balances without a sequence apply in their order: each run of them is one statement.
     """
@@ -65,16 +67,16 @@ def fold(balances: Iterable[Balance]) -> Iterator[tuple[str, list[Row]]]:
             creations.append(each)
         seen.add(each.account_id)
     if creations:
-        yield _ABSENT, _rows(creations)
+        yield _INSERT_IF_ABSENT, _rows(creations)
     for has_sequence, run in groupby(changes, lambda each: each.sequence is not None):
         if has_sequence:
             yield _NEWER, _rows(_highest(run))
         else:
-            yield _IN_ORDER, _rows({each.account_id: each for each in run}.values())
+            yield _WITHOUT_SEQUENCE, _rows({each.account_id: each for each in run}.values())
 
 
-def changes(cursor: Cursor, earlier: Iterable[Balance], last: Sequence[Sequence[Balance]]) -> list[bool]:
-    """Whether the balances of each of the last records change a row if all are applied one by one, `earlier` first.
+def which_change(cursor: Cursor, earlier: Iterable[Balance], last: Sequence[Sequence[Balance]]) -> list[bool]:
+    """For each of the last records: whether it changes a row when all records are applied in order, `earlier` first.
 
     Reads the rows of the last records' accounts with one statement, before `apply`. The result is for display: another
     consumer may change one of these rows in between.
@@ -85,14 +87,18 @@ def changes(cursor: Cursor, earlier: Iterable[Balance], last: Sequence[Sequence[
     marks = ", ".join(["%s"] * len(account_ids))
     cursor.execute(f"SELECT account_id, sequence FROM balances WHERE account_id IN ({marks})", account_ids)
     known: dict[str, int | None] = dict.fromkeys(account_ids) | dict(cursor.fetchall())
-    for each in [each for each in earlier if each.account_id in known]:
-        _is_news(known, each)
-    news = [[_is_news(known, each) for each in balances] for balances in last]
-    return [any(each) for each in news]
+    for each in earlier:
+        if each.account_id in known:
+            _changes_row(known, each)
+    changed = [[_changes_row(known, each) for each in balances] for balances in last]
+    return [any(rows) for rows in changed]
 
 
-def _is_news(known: dict[str, int | None], balance: Balance) -> bool:
-    """Whether the balance changes its row. `known` has the sequence of each row, None of an absent one; updates it."""
+def _changes_row(known: dict[str, int | None], balance: Balance) -> bool:
+    """Whether the balance changes its row. `known` maps each account to its sequence, or None if absent.
+
+    The function updates `known`.
+    """
     sequence = known[balance.account_id]
     if sequence is None:
         known[balance.account_id] = balance.sequence or 0

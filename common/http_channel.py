@@ -1,6 +1,6 @@
 """A connection of the HTTP server: parses its requests, and sends its responses from the thread that computed them.
 
-With `common.http_server`, all that touches private parts of waitress.
+Only this module and common.http_server use the private API of waitress.
 """
 
 import logging
@@ -33,7 +33,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
             super().parse_header(header_plus)
         except ValueError as error:  # waitress would close the connection without a response
             raise ParsingError("the request line or the Content-Length is invalid") from error
-        # Two lengths of one body: a proxy may use the other one, and then see another request begin elsewhere.
+        # Two lengths of one body permit request smuggling, because a proxy may use the other one.
         # waitress 3.0.2 accepts both: https://github.com/Pylons/waitress/issues/464
         if (self.chunked and "CONTENT_LENGTH" in self.headers) or "TRANSFER_ENCODING" in self.headers:
             raise ParsingError("Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0")
@@ -54,12 +54,12 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection that records since when the service has waited for its client.
+    """A connection that records when the service began to wait for its client.
 
-    waitress wakes its main loop after each response: to send it, and to wait for the next request. Threads that pass
-    the interpreter to each other cost more than the rest of a short request. So the thread that computed a response
-    sends it, and the main loop waits for the next request meanwhile. The main loop is woken only when a client does
-    not read its response, or sends more before it has it.
+    waitress wakes its main loop after each response: to send it, and to wait for the next request. Passing the GIL
+    between threads costs more than the rest of a short request. So the thread that computed a response sends it, and
+    the main loop waits for the next request meanwhile. The main loop is woken only when a client does not read its
+    response, or sends more data before its response arrives.
     """
 
     parser_class = _Parser
@@ -68,10 +68,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.waiting_since = time.monotonic()
         self._polled = False  # whether the main loop waits for data of this connection
-        self._has_early_data = False  # whether some arrived before the response was sent: it stays unread until then
+        self._has_early_data = False  # data arrived before the response was sent; it stays in the socket until then
         self._in_service = False
         super().__init__(*arguments, **options)
-        self.requests_lock = threading.RLock()  # held longer than waitress itself does
+        self.requests_lock = threading.RLock()  # reentrant, because `received` holds it while waitress takes it again
 
     def add_channel(self, map: Any = None) -> None:  # noqa: A002
         super().add_channel(map)
@@ -82,7 +82,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().del_channel(map)
 
     def readable(self) -> bool:
-        self._polled = False  # first: `service` must wake the main loop if the state changes while this checks it
+        # Reset first: if the state changes during this check, `service` must wake the main loop.
+        self._polled = False
+        # Still polled with a pending request: the registration remains for the next one, without a wake-up in between.
         if self.requests and not self._has_early_data:
             polled = not (self.will_close or self.close_when_flushed)
         else:
@@ -92,8 +94,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def writable(self) -> bool:
         # The thread that serves this connection sends what is pending, and so does the one that takes its next request.
-        # The next request can arrive before the sending thread has counted what it sent. The main loop would then find
-        # the socket writable at each turn, send nothing, and keep the interpreter from that thread.
+        # The next request can arrive before the sending thread has counted what it sent: `total_outbufs_len` may still
+        # include bytes that were already sent. The main loop would then find the socket writable at each turn, send
+        # nothing, and keep the GIL from that thread.
         served = self._in_service or self.requests
         pending = self.total_outbufs_len
         return bool(self.will_close or self.close_when_flushed or pending >= SEND_BYTES or (pending and not served))
@@ -128,10 +131,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._flush_exception(self._flush_some, do_close=False)
             self._in_service = False
         if self.total_outbufs_len or self.will_close or self.close_when_flushed or not self._polled:
-            self.server.http_server.check(self._fileno)
+            self.server.http_server.wake_to_check(self._fileno)
 
     def _flush_some(self, do_close: bool = True) -> bool:
-        with self.outbuf_lock:  # waitress does without where only the main loop sends
+        with self.outbuf_lock:  # waitress takes no lock here, because only its main loop sends
             return bool(super()._flush_some(do_close))
 
     def pending_output_bytes(self) -> int:
@@ -140,7 +143,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def is_processing(self) -> bool:
         """Whether the client waits for the service."""
-        pending = self.total_outbufs_len  # of a response that is still computed it is not what the client leaves unread
+        # While a response is computed, pending bytes do not mean that the client reads slowly.
+        pending = self.total_outbufs_len
         return bool(self.requests) and (not pending or (self._in_service and pending < SEND_BYTES))
 
     def is_receiving(self) -> bool:

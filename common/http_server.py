@@ -1,6 +1,7 @@
-"""The HTTP server: waitress. With `common.http_channel`, all that touches its private parts.
+"""The HTTP server: waitress.
 
-An upgrade of waitress breaks in these two modules, and only there. A unit test checks that each private name exists.
+Only this module and common.http_channel use the private API of waitress. So an upgrade of waitress can break only these
+two. A unit test checks that each private name exists.
 """
 
 import socket
@@ -78,13 +79,13 @@ class HttpServer:
         if self._share.may_accept():
             TcpWSGIServer.handle_accept(self._server)
 
-    def check(self, descriptor: int) -> None:
-        """Have the main loop wake and check the connection."""
+    def wake_to_check(self, descriptor: int) -> None:
+        """Wake the main loop to check the connection."""
         self.loop.check(descriptor)
         self._server.trigger.pull_trigger()
 
     def wake(self) -> None:
-        """Have the main loop check its connections now: it closes those with `close_soon()`."""
+        """Wake the main loop to check all connections: the loop closes those with `close_soon()`."""
         for descriptor in list(self._server.active_channels):
             self.loop.check(descriptor)
         self._server.trigger.pull_trigger()

@@ -111,7 +111,8 @@ def _detail(error: Exception) -> str:
     # The text of a database error stays in the log, because it may name hosts and tables.
     if isinstance(error, OutcomeUnknown):
         return (
-            "outcome unknown: the database connection was lost during the commit; retry with the same Idempotency-Key"
+            "outcome unknown: the database connection was lost during the commit. Retry with the same Idempotency-Key"
+            " or, without one, first check whether the change was made"
         )
     if isinstance(error, DatabaseUnavailable):
         return "the database is not available; nothing was changed"

@@ -1,7 +1,7 @@
-"""Everything that uses private parts of kafka-python: what its public interface cannot do.
+"""What the public API of kafka-python cannot do. Only this module uses the private API of kafka-python.
 
-An upgrade of the library breaks this module and no other. tests/unit/test_kafka_internals.py checks that each name
-exists. The links are issues of the library, or of the Java client that it follows.
+So an upgrade of kafka-python can break only this module. A unit test checks that each private name exists. The links
+are issues of the library, or of the Java client that it follows.
 """
 
 import socket
@@ -34,7 +34,7 @@ def topic_id(consumer: KafkaConsumer, topic: str) -> str | None:
 def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[tuple[str, int]]:
     """(topic, partition) of all partitions that the client's metadata has.
 
-    The public partitions_for_topic() may block for ever while Kafka is unavailable.
+    The public partitions_for_topic() may block without end while Kafka is unavailable.
     https://github.com/dpkp/kafka-python/issues/1764
     """
     return [

@@ -1,4 +1,4 @@
-"""W3C Trace Context: the `traceparent` of a request, passed on unchanged, so that a trace continues behind Kafka."""
+"""W3C Trace Context: the `traceparent` of a request, passed on unchanged, so that a trace continues after Kafka."""
 
 import re
 from typing import Any

@@ -17,5 +17,5 @@ class BalancesTable:
             known = self.rows.get(account_id)
             if known is None or (statement is projection._NEWER and sequence > known[1]):
                 self.rows[account_id] = (balance, sequence, updated_at)
-            elif statement is projection._IN_ORDER:
+            elif statement is projection._WITHOUT_SEQUENCE:
                 self.rows[account_id] = (balance, known[1], updated_at)

@@ -6,6 +6,17 @@ from types import SimpleNamespace
 
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
+# The statements of the relay, word for word. A stand-in does not run SQL, so it must refuse any other statement. A
+# DELETE of a range, for example, can have the same parameters as the DELETE of exact ids.
+SELECT_OLDEST = (
+    "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at, traceparent,"
+    " GREATEST(0, TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6))) FROM outbox ORDER BY id LIMIT %s"
+)
+DELETE_EXACT_IDS = (
+    "DELETE outbox FROM JSON_TABLE(%s, '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS acknowledged"
+    " STRAIGHT_JOIN outbox ON outbox.id = acknowledged.id"
+)
+
 
 class OutboxConnection:
     """A connection to a database with only an outbox: rows as `Outbox.oldest` returns them."""
@@ -23,10 +34,10 @@ class OutboxConnection:
         yield
 
     def execute(self, statement, parameters=()):
-        if statement.startswith("SELECT"):
+        if statement == SELECT_OLDEST:
             (limit,) = parameters
             self._result = sorted(self.rows)[:limit]
-        elif statement.startswith("DELETE"):
+        elif statement == DELETE_EXACT_IDS:
             ids = json.loads(*parameters)
             self.deletes.append(ids)
             self.rows = [row for row in self.rows if row[0] not in ids]

@@ -36,7 +36,7 @@ from wallet.domain import (
     Transaction,
     TransactionNotFound,
 )
-from wallet.idempotent_request import create
+from wallet.idempotent_request import create_resource
 from wallet.repositories import AccountRepository, ClientRepository, TransactionRepository
 
 STATUS_BY_ERROR: dict[type[Exception], int] = {
@@ -69,8 +69,11 @@ def create_app(
     recent: RecentEvents | None = None,
     links: Links = Links(),  # noqa: B008  # immutable
 ) -> JsonApp:
-    """The app; `status` and `recent` are the relay's. `committed()` is called after each commit that may have left an
-    event to send. The page may read from Balances, to follow an event."""
+    """The app; `status` and `recent` are the relay's. `links.balances` is the origin from which the page may read.
+
+    `committed()` runs after each successful POST that published an event. After OutcomeUnknown it does not run: the
+    relay then finds the event with its next poll.
+    """
     app = JsonApp(STATUS_BY_ERROR, token)
     serve_documents(app, PAGE, DESCRIPTION, EVENT_DESCRIPTION, reads=links.balances)
     serve_health(app, lambda: readiness.check(database, status))
@@ -86,22 +89,22 @@ def _add_commands(app: JsonApp, database: Database, committed: Callable[[], None
         fields = json_object()
         name, email = _text(fields, "name", ""), _text(fields, "email", "")
         client_id, now = _new_id(), _now()
-        return create(
+        return create_resource(
             database,
-            lambda work: use_cases.create_client(work, client_id, name, email, now),
-            _created_client,
-            "/clients/",
+            use_case=lambda work: use_cases.create_client(work, client_id, name, email, now),
+            to_body=_created_client,
+            location="/clients/",
         )
 
     @app.post("/accounts", apply=csrf_protection)
     def create_account() -> HTTPResponse:
         client_id = _text(json_object(), "client_id")
         account_id, now = _new_id(), _now()
-        response = create(
+        response = create_resource(
             database,
-            lambda work: use_cases.create_account(work, account_id, client_id, now),
-            lambda account: {"ID": account.id},
-            "/accounts/",
+            use_case=lambda work: use_cases.create_account(work, account_id, client_id, now),
+            to_body=lambda account: {"ID": account.id},
+            location="/accounts/",
         )
         committed()
         return response
@@ -112,11 +115,11 @@ def _add_commands(app: JsonApp, database: Database, committed: Callable[[], None
         source, target = _text(fields, "account_id_from"), _text(fields, "account_id_to")
         amount = _amount(fields)
         transaction_id, now = _new_id(), _now()
-        response = create(
+        response = create_resource(
             database,
-            lambda work: use_cases.create_transaction(work, transaction_id, source, target, amount, now),
-            _created_transaction,
-            "/transactions/",
+            use_case=lambda work: use_cases.create_transaction(work, transaction_id, source, target, amount, now),
+            to_body=_created_transaction,
+            location="/transactions/",
         )
         committed()
         return response
@@ -129,13 +132,13 @@ def _add_queries(app: JsonApp, database: Database) -> None:
         created_at = rfc3339(client.created_at)
         return {"id": client.id, "name": client.name, "email": client.email, "created_at": created_at}
 
-    # Before the account itself: an id may contain a slash, so the first route that fits is taken.
+    # Register before /accounts/<id>: ids may contain slashes, and Bottle takes the first match.
     @app.get("/accounts/<account_id:id>/transactions")
     def get_account_transactions(account_id: str) -> dict[str, Any]:
         after, limit = after_and_limit()
         transactions = database.read(_account_transactions, account_id, after, limit)
-        following = transactions[-1].id if len(transactions) == limit else None
-        return {"transactions": [_transaction_body(each) for each in transactions], "next": following}
+        next_id = transactions[-1].id if len(transactions) == limit else None
+        return {"transactions": [_transaction_body(each) for each in transactions], "next": next_id}
 
     @app.get("/accounts/<account_id:id>")
     def get_account(account_id: str) -> dict[str, Any]:
@@ -145,8 +148,8 @@ def _add_queries(app: JsonApp, database: Database) -> None:
     def get_accounts() -> dict[str, Any]:
         after, limit = after_and_limit()
         accounts = database.read(_accounts, after, limit)
-        following = accounts[-1][0].id if len(accounts) == limit else None
-        return {"accounts": [_account_body(*each) for each in accounts], "next": following}
+        next_id = accounts[-1][0].id if len(accounts) == limit else None
+        return {"accounts": [_account_body(*each) for each in accounts], "next": next_id}
 
     @app.get("/transactions/<transaction_id:id>")
     def get_transaction(transaction_id: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class HasId(Protocol):
 T = TypeVar("T", bound=HasId)
 
 
-def create(
+def create_resource(
     database: Database,
     use_case: Callable[[UnitOfWork], T],
     to_body: Callable[[T], dict[str, Any]],

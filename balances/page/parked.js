@@ -12,7 +12,7 @@ const list = document.getElementById("dead-letters");
 const note = document.getElementById("dead-letters-note");
 const more = document.getElementById("dead-letters-more");
 let counted = 0; // how many were parked when the list was read
-let next = null; // the cursor behind the last of the list
+let next = null; // the cursor after the last of the list
 
 more.addEventListener("click", () => add().catch(reportError));
 

@@ -1,6 +1,6 @@
 """The partitions that the group assigned to this consumer, and its position in each.
 
-Knows Kafka and the stored offsets, and nothing of what the records mean.
+Knows Kafka and the stored offsets, but not what the records mean.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -28,35 +28,39 @@ POLL_MS = 200
 class Batch(NamedTuple):
     """The records that one poll returned of a partition, and the offset to store once they are applied.
 
-    The offset may be further than the last record's: markers of transactions and aborted records are in between.
+    The offset can lie beyond the last record, because transaction markers and aborted records follow it.
     """
 
     records: list[Any]
     next_offset: int
-    leader_epoch: int = UNKNOWN_EPOCH  # of the last record, or of what follows it
-    hole: bool = False  # a gap before it in a compacted topic: records may have been removed before they were read
+    leader_epoch: int = UNKNOWN_EPOCH  # of the last record, or of the marker that follows it
+    hole: bool = False  # the batch follows a gap in a compacted topic: unread records may have been removed
 
     def moved(self, position: StoredOffset) -> StoredOffset:
-        """Where the position is once the batch is applied."""
+        """The position after the batch is applied."""
         return position._replace(next_offset=self.next_offset, leader_epoch=self.leader_epoch)
 
 
-class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """A partition is initialized when its stored offset was read and the client was moved there.
+# Sets and dicts may mix Partition and TopicPartition: both are named tuples, so equal values have equal hashes.
 
-    Until then it is paused, and the records that the client returns of it are discarded.
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """The assigned partitions and the position in each.
+
+    A partition is initialized when its stored offset was read and the client was moved there. Until then the partition
+    is paused, and the records that the client returns of it are discarded.
     """
 
-    # A Partition and a TopicPartition of the same names are equal tuples: sets and dicts may mix them.
-
-    def __init__(self, consumer: KafkaConsumer, topics: Collection[str], compacted: Collection[str] = ()) -> None:
+    def __init__(
+        self, consumer: KafkaConsumer, topics: Collection[str], compacted: Collection[str] = (), restarted: bool = False
+    ) -> None:
         self.topics = topics
         self.positions: dict[Partition, StoredOffset] = {}  # of the initialized partitions
-        self.restarted = False  # after a failure: to read on is no news then
         self.joined = False  # the group has assigned partitions to this member, perhaps none
         self._consumer = consumer
         self._compacted = compacted
-        self._diverged: dict[Partition, int] = {}  # where the client moved back to
+        self._restarted = restarted  # after a failure: starts at the stored offset are not logged again
+        self._diverged: dict[Partition, int] = {}  # offset to which the client reset after a truncation
         self._logged: dict[Partition, Start] = {}
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
@@ -65,7 +69,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         self.joined = True
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        pass  # the next poll notices, and until then the compare-and-set guards
+        pass  # the next poll drops their positions, and until then the compare-and-set guards
 
     def poll(self) -> dict[Partition, Batch]:
         """The records of initialized partitions, perhaps none. Raises KafkaError."""
@@ -77,7 +81,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         reached = positions_of(self._consumer)
         continuing = self._continuing({partition: returned[0].offset for partition, returned in records.items()})
         return {
-            partition: Batch(records[partition], *_end(records[partition][-1], reached.get(partition)), hole)
+            partition: _batch(records[partition], reached.get(partition), hole)
             for partition, hole in continuing.items()
         }
 
@@ -87,7 +91,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
             self.positions[partition] = batch.moved(self.positions[partition])
 
     def skipped(self) -> dict[Partition, Batch]:
-        """Batches without a record: of partitions whose position moved over markers and aborted records alone."""
+        """Batches without a record, of partitions whose position passed only markers and aborted records."""
         reached = positions_of(self._consumer)
         moved = {
             partition: reached[partition]
@@ -96,7 +100,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         }
         continuing = self._continuing({partition: position.offset for partition, position in moved.items()})
         return {
-            partition: Batch([], moved[partition].offset, moved[partition].leader_epoch, hole)
+            partition: Batch([], moved[partition].offset, leader_epoch=moved[partition].leader_epoch, hole=hole)
             for partition, hole in continuing.items()
         }
 
@@ -110,16 +114,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
     def invalidate_moved(self, stored: Mapping[Partition, StoredOffset]) -> list[Partition]:
         """Invalidate the partitions whose stored offset is not the position, and return them.
 
-        A batch would notice too. But after a restore of the database the next batch may come late.
+        The compare-and-set of the next batch would notice too, but that batch may be hours later.
         """
         moved = [partition for partition, position in self.positions.items() if stored.get(partition) != position]
         self.invalidate(moved)
         return moved
 
     def initialize(self, database: Database) -> bool:
-        """Find the position of each new partition and resume it; whether all that are assigned are initialized.
+        """Find the position of each new partition and resume it.
 
-        Raises KafkaError, DatabaseUnavailable or Conflict; the next call tries again.
+        Return whether every assigned partition is initialized. Raises KafkaError, DatabaseUnavailable and Conflict.
         """
         assigned = self._consumer.assignment()
         self._diverged = {partition: offset for partition, offset in self._diverged.items() if partition in assigned}
@@ -137,28 +141,28 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
         return bool(self._consumer.assignment() - missing <= self.positions.keys())
 
     def commit_for_tools(self) -> None:
-        """Commit to Kafka, without waiting, for the tools that show lag; nothing here reads these offsets."""
+        """Commit to Kafka, without waiting, for the tools that show lag. No service reads these offsets."""
         committed = {
-            TopicPartition(*partition): OffsetAndMetadata(stored.next_offset, "", -1)
+            TopicPartition(*partition): OffsetAndMetadata(stored.next_offset, "", UNKNOWN_EPOCH)
             for partition, stored in self.positions.items()
         }
         if committed:
             self._consumer.commit_async(committed)
 
     def _drop_lost_partitions(self) -> None:
-        consumed = self._consumer.assignment() - self._consumer.paused()
+        consumed = self._consumer.assignment() - self._consumer.paused()  # a paused partition is not initialized
         for partition in self.positions.keys() - consumed:
             del self.positions[partition]
-        # The metadata may have the id of a re-created topic before a record of it comes.
+        # The metadata may have the id of a re-created topic before a record of it arrives.
         ids = {topic: topic_id(self._consumer, topic) for topic in {partition.topic for partition in self.positions}}
         self.invalidate([each for each, stored in self.positions.items() if ids[each.topic] != stored.topic_id])
 
     def _continuing(self, reached: Mapping[Partition, int]) -> dict[Partition, bool]:
-        """{partition: whether a hole is before the offset} of those whose log continues the position; invalidates the
-        others, whose log was cut.
+        """For each partition whose log continues at the position: whether a hole precedes the offset.
 
-        A gap is usual where a transaction ended or was aborted. In a compacted topic it is a hole: the
-        records that it had are unknown. A log that begins behind the gap has lost records.
+        The other partitions are invalidated: records are missing. Gaps are normal where a transaction ended or was
+        aborted. In a compacted topic a gap is a hole: which records it had is unknown. If the log begins after the
+        position, records were deleted unread.
         """
         expected = {partition: self.positions[partition].next_offset for partition in reached}
         ahead = [each for each, offset in reached.items() if offset > expected[each]]
@@ -170,6 +174,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
                 cut.append(partition)
             elif offset == expected[partition]:
                 continuing[partition] = False
+            # Unknown beginning (Kafka did not answer): the partition is invalidated, and `initialize` asks again.
             elif beginnings.get(partition, offset) <= expected[partition]:
                 continuing[partition] = partition.topic in self._compacted
             else:
@@ -185,14 +190,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
             self.positions[partition] = StoredOffset(topic_ids[partition], start.offset, start.leader_epoch)
             self._diverged.pop(partition, None)
         self._consumer.resume(*(TopicPartition(*partition) for partition in begun))
-        # A batch that cannot be applied is initialized again and again: at the same place there is nothing new to log.
+        # A failing batch causes repeated initialization at the same offset. Log only a changed start.
         new = {each: start for each, start in begun.items() if self._logged.get(each) != start}
-        log_starts({each: start for each, start in new.items() if start.reason or not self.restarted})
+        log_starts({each: start for each, start in new.items() if start.reason or not self._restarted})
         self._logged |= begun
 
 
 def _beginnings(consumer: KafkaConsumer, partitions: Collection[Partition]) -> dict[Partition, int]:
-    """Where these logs begin; nothing while Kafka is unavailable."""
+    """Where these logs begin; {} while Kafka is unavailable."""
     tps = [TopicPartition(*partition) for partition in partitions]
     try:
         beginnings = beginning_offsets(consumer, tps, REQUEST_MS) if tps else {}
@@ -201,18 +206,19 @@ def _beginnings(consumer: KafkaConsumer, partitions: Collection[Partition]) -> d
     return {Partition(*tp): beginning for tp, beginning in beginnings.items()}
 
 
-def _end(last: Any, reached: OffsetAndMetadata | None) -> tuple[int, int]:
-    """The next offset behind a batch and its leader epoch: of its last record, or of markers that follow it."""
+def _batch(records: list[Any], reached: OffsetAndMetadata | None, hole: bool) -> Batch:
+    """The batch; its next offset and leader epoch are from the last record, or from markers that follow it."""
+    last = records[-1]
     if reached is not None and reached.offset > last.offset + 1:
-        return reached.offset, reached.leader_epoch
-    return last.offset + 1, last.leader_epoch
+        return Batch(records, reached.offset, leader_epoch=reached.leader_epoch, hole=hole)
+    return Batch(records, last.offset + 1, leader_epoch=last.leader_epoch, hole=hole)
 
 
 def _missing(consumer: KafkaConsumer, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
-    """The partitions that their topic does not have, because it was re-created with fewer.
+    """Assigned partitions that no longer exist, because their topic was re-created with fewer.
 
-    Only a rebalance takes them from a member, and a static member that returns causes none. The client raises a
-    KeyError when it is asked for their ends.
+    Only a rebalance revokes them, and a returning static member triggers none. A request for their ends raises KeyError
+    in the client.
     """
     existing = set(partitions_of(consumer, {topic for topic, _ in partitions}))
     known = {topic for topic, _ in existing}

@@ -31,14 +31,14 @@ class ConsumedEvents(Generic[E]):
     """Adds to `recent`. The service passes in what only it knows.
 
     - `describe(record)` returns the service's own fields, also for an unreadable record.
-    - `changes(cursor, earlier, last)` runs before a batch is applied. For each of the last records it returns whether
-      the record's events change the projection after those of the earlier records.
+    - `which_change(cursor, earlier, last)` runs before a batch is applied. For each of the last records it returns
+      whether the record changes the projection when all records are applied in order, `earlier` first.
     - `clock()` is the database's time in microseconds since 1970.
     """
 
     recent: RecentEvents
     describe: Callable[[Any], Mapping[str, Any]]
-    changes: Callable[[Cursor, Sequence[E], Sequence[Sequence[E]]], Sequence[bool]]
+    which_change: Callable[[Cursor, Sequence[E], Sequence[Sequence[E]]], Sequence[bool]]
     clock: Callable[[], int]
 
     def stopwatch(self) -> Callable[[], int]:

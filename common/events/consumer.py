@@ -1,7 +1,7 @@
-"""Feeds a projection from Kafka: each record is applied exactly when its offset is stored, whatever crashes.
+"""Feeds a projection from Kafka. A record is applied if and only if its offset is stored, even after a crash.
 
-The offsets are in MySQL, in the projection's own transaction. Kafka's group only assigns the partitions. An event that
-was sent again is another record: an absolute value needs a sequence against that, a sum needs common.events.inbox.
+The offsets are in MySQL, in the projection's own transaction. Kafka's group only assigns the partitions. A resent event
+is a new record. Absolute values need a sequence guard; sums need common.events.inbox.
 """
 
 import logging
@@ -27,20 +27,22 @@ from common.kafka_internals import accept_any_header_names
 from common.mysql import Conflict, Database, DatabaseUnavailable
 from common.worker_status import WorkerStatus
 
-__all__ = ["Consumer", "Group", "Projection", "client", "run"]
+__all__ = ["Consumer", "Group", "Projection", "create_kafka_consumer", "run"]
 
-POLL_RECORDS = 10_000  # all of one fetch: what a poll leaves over holds up the fetch of the other partitions
+POLL_RECORDS = 10_000  # large enough for a complete fetch: records left in the buffer delay fetches of other partitions
 FETCH_BYTES = 2 * 1024 * 1024
 FETCH_WAIT_MS = 100
-SESSION_MS, HEARTBEAT_MS = 6_000, 1_000  # others take over from a crashed member within 8 s: at their next heartbeat
-METADATA_MS = 5_000  # how late a re-created topic is noticed: until then its offsets seem to be the old one's
+# After a crash others take over within 8 s: the session timeout, then their next heartbeat and the rebalance.
+SESSION_MS, HEARTBEAT_MS = 6_000, 1_000
+# A re-created topic is noticed at most this late. Until then its offsets seem to be those of the old topic.
+METADATA_MS = 5_000
 PROBE_SECONDS = 1  # with the time that a probe may take, an outage is reported within 4 s
-COMMIT_SECONDS = 1
-FORGET_SECONDS = 60  # between two checks for dead letters that were decided long ago
+TOOLS_COMMIT_SECONDS = 1  # between two commits to Kafka, which only tools that show lag read
+FORGET_SECONDS = 60  # between two deletions of dead letters that were decided long ago
 RETRY_SECONDS = 0.5
-# How long this thread may keep the interpreter from those that answer requests. During a backlog the shorter time
-# brings the slowest hundredth of the GETs from 136 to 44 ms. Without a backlog it would cost a tenth of the GETs.
-BACKLOG_RECORDS, YIELD_SECONDS, SWITCH_SECONDS = 500, 0.0001, sys.getswitchinterval()
+# How long this thread may hold the GIL while HTTP threads wait for it. During a backlog the shorter switch interval
+# lowers the p99 of GETs from 136 to 44 ms. Without a backlog, it would cost 10 % of the throughput of GETs.
+BACKLOG_RECORDS, BACKLOG_SWITCH_SECONDS, SWITCH_SECONDS = 500, 0.0001, sys.getswitchinterval()
 
 log = logging.getLogger("consumer")
 
@@ -49,7 +51,7 @@ E = TypeVar("E")
 
 @dataclass(frozen=True)
 class Group:
-    """How the consumer takes part: the group's name, this member's own, and how missing topics are created."""
+    """Group name, static member id, and the settings of topics to create."""
 
     name: str
     instance: str
@@ -65,32 +67,32 @@ def run(
     group: Group,
     status: WorkerStatus,
 ) -> None:
-    """Consume the topics until `stop`; wait out every outage. After an error of the Kafka client, call `run` again.
+    """Consume the topics until `stop`.
 
-    Raises NotAuthorized too.
+    Retries during outages. Errors of the Kafka client, and NotAuthorized, end `run`; the caller restarts it.
     """
     compacted = _await_topics(stop, options, projection.topics, group, status)
     if stop.is_set():
         return
-    consumer = client(options, group)
+    kafka_consumer = create_kafka_consumer(options, group)
     try:
-        worker = Consumer(consumer, database, projection, status, compacted)
-        consumer.subscribe(projection.topics, listener=worker.assignment)
+        consumer = Consumer(kafka_consumer, database, projection, status, compacted)
+        kafka_consumer.subscribe(projection.topics, listener=consumer.assignment)
         while not stop.is_set():
-            backlog = worker.consume_batch() >= BACKLOG_RECORDS
-            sys.setswitchinterval(YIELD_SECONDS if backlog else SWITCH_SECONDS)
-            worker.maintain()
-            if worker.mysql in ("down", "read_only"):
+            backlog = consumer.consume_batch() >= BACKLOG_RECORDS
+            sys.setswitchinterval(BACKLOG_SWITCH_SECONDS if backlog else SWITCH_SECONDS)
+            consumer.maintain()
+            if consumer.mysql in ("down", "read_only"):
                 stop.wait(RETRY_SECONDS)
     except REFUSALS as error:
         raise NotAuthorized(error, projection.topics, group.name) from error
     finally:
         sys.setswitchinterval(SWITCH_SECONDS)
-        consumer.close(timeout_ms=2000)
+        kafka_consumer.close(timeout_ms=2000)
 
 
-def client(options: dict[str, Any], group: Group) -> KafkaConsumer:
-    """A KafkaConsumer as `Consumer` needs it, the caller's to subscribe and to close."""
+def create_kafka_consumer(options: dict[str, Any], group: Group) -> KafkaConsumer:
+    """A KafkaConsumer with the options that `Consumer` needs. The caller subscribes and closes it."""
     accept_any_header_names()
     return KafkaConsumer(
         **{**options, "metadata_max_age_ms": METADATA_MS},
@@ -106,7 +108,7 @@ def client(options: dict[str, Any], group: Group) -> KafkaConsumer:
         fetch_max_wait_ms=FETCH_WAIT_MS,
         fetch_min_bytes=1,
         check_crcs=True,
-        # No deserializer: one that raises makes the client spin for ever.
+        # No deserializer: after an exception in one, the client repeats the same fetch without end.
     )
 
 
@@ -115,20 +117,20 @@ class Consumer(Generic[E]):
 
     def __init__(
         self,
-        client: KafkaConsumer,
+        kafka_consumer: KafkaConsumer,
         database: Database,
         projection: Projection[E],
         status: WorkerStatus,
         compacted: Collection[str] = (),
     ) -> None:
         self._report = Report(status, compacted)
-        self.assignment = Assignment(client, projection.topics, compacted)
-        self.assignment.restarted = bool(self._report.failing)
+        restarted = bool(self._report.failing)
+        self.assignment = Assignment(kafka_consumer, projection.topics, compacted, restarted)
         self.database = database
         self._projection = projection
         self._state = self._report.restore()
-        self._probe = Probe(client, projection.topics, self.assignment, self._state)
-        self._probe_at = self._commit_at = 0.0
+        self._probe = Probe(kafka_consumer, projection.topics, self.assignment, self._state)
+        self._probe_at = self._tools_commit_at = 0.0
         self._forget_at = time.monotonic()
 
     @property
@@ -140,26 +142,28 @@ class Consumer(Generic[E]):
         """Apply the records of one poll with offsets and dead letters in one transaction; return how many records."""
         batches = self.assignment.poll()
         records = self._apply(batches) if batches else 0
+        # Last: `poll` may have assigned partitions, and `_apply` may have invalidated positions.
         self._initialize()
         return records
 
     def maintain(self) -> None:
-        """Probe MySQL and Kafka, delete old dead letters, publish the status. To be called between two batches."""
+        """Probe MySQL and Kafka, delete old dead letters, publish the status. Called between two batches."""
         now = time.monotonic()
         if now >= self._probe_at:
-            # Counted from the start: while Kafka hangs, a probe takes as long as the pause, and polls in between would
-            # only fill the client's memory.
+            # The interval starts before the probe. While Kafka does not answer, a probe takes longer than that, so only
+            # one poll runs before the next probe. More polls would only add requests to the client's memory.
             self._probe_at = now + PROBE_SECONDS
             self.probe()
         if now >= self._forget_at and self.mysql == "up":
-            self._forget_at = now + FORGET_SECONDS
-            with suppress(DatabaseUnavailable, Conflict), self.database.transaction() as cursor:  # next time then
+            self._forget_at = now + FORGET_SECONDS  # also after a failure
+            with suppress(DatabaseUnavailable, Conflict), self.database.transaction() as cursor:
                 dead_letters.forget_decided(cursor)
         self._report.publish(self._state, self.assignment)
 
     def probe(self) -> None:
         """Find out how far the projection and the logs are, and store positions that moved without a record."""
-        if self._probe.run(self.database):
+        kafka_and_mysql_answered = self._probe.run(self.database)
+        if kafka_and_mysql_answered:
             if skipped := self.assignment.skipped():
                 self._apply(skipped)
             self.assignment.commit_for_tools()
@@ -202,8 +206,8 @@ class Consumer(Generic[E]):
             time.time(),
         )
         self._state.mysql_reads, self._state.mysql_writes_fail, self._state.kafka = "up", False, "up"
-        if time.monotonic() >= self._commit_at:
-            self._commit_at = time.monotonic() + COMMIT_SECONDS
+        if time.monotonic() >= self._tools_commit_at:
+            self._tools_commit_at = time.monotonic() + TOOLS_COMMIT_SECONDS
             self.assignment.commit_for_tools()
 
     def _initialize(self) -> None:

@@ -27,7 +27,7 @@ class Lease:
         self._renew_at = self._expires_at = 0.0
 
     def hold(self, connection: Connection) -> bool:
-        """Take the lease if it is free, renew it if it is ours; whether this process is the leader now.
+        """Take the lease if it is free, renew it if it is ours; return whether this process is the leader now.
 
         Costs a round trip once in RENEW_SECONDS. `connection` is in autocommit mode.
         """
@@ -39,7 +39,7 @@ class Lease:
         self._renew_at, self._expires_at = (now + RENEW_SECONDS, now + LEASE_SECONDS) if held else (0.0, 0.0)
         return held
 
-    def long_wait(self, connection: Connection) -> str:
+    def reason_of_long_wait(self, connection: Connection) -> str:
         """Why this process waits for the lease for longer than a lease lasts; "" while it does not."""
         with connection.within(PROBE_SECONDS), connection.cursor() as cursor:
             cursor.execute(

@@ -1,6 +1,6 @@
-"""The stored offsets: where a consumer reads on, and the compare-and-set that guards each batch.
+"""The stored offsets: where a consumer continues, and the compare-and-set that guards each batch.
 
-They are in the projection's own database and move in its transactions, so that a record is applied exactly when its
+The offsets are in the projection's own database and move in its transactions. So a record is applied if and only if its
 offset is stored. Needs table `consumer_offsets`.
 """
 
@@ -12,7 +12,7 @@ from common.mysql import IMPOSSIBLE_TIME, Cursor
 
 MOVED_AT_ONCE = 1_000  # partitions in one statement: with the longest names of topics it still fits into 1 MiB
 NAMED = 10  # partitions in a log line
-UNKNOWN_EPOCH = -1  # as Kafka writes it
+UNKNOWN_EPOCH = -1  # Kafka's own value
 
 
 class OffsetMoved(Exception):

@@ -14,7 +14,7 @@ from common.mysql import Cursor
 
 
 class Event(NamedTuple):
-    """An event to publish. `sequence` orders the events of one key; `Outbox.add` draws the event id."""
+    """An event to publish. `sequence` orders the events of one key; `Outbox.add` chooses the event id."""
 
     topic: str
     key: str
@@ -64,8 +64,8 @@ class Outbox:
     def oldest(self, limit: int) -> list[Row]:
         """At most `limit` rows, oldest first.
 
-        Always from the lowest id: a row whose id was drawn early may commit late. No lock, for which the INSERTs of
-        other transactions would wait.
+        Always from the lowest id: a row with a lower id may commit later. No lock, because the INSERTs of other
+        transactions would wait for it.
         """
         self._cursor.execute(
             "SELECT id, topic, message_key, payload, sequence, event_id, request_id, created_at, traceparent,"

@@ -26,8 +26,9 @@ class Projection(Generic[E]):
     """A read model: its topics, `parse` (record to events) and `apply` (events to rows).
 
     `parse` raises UnreadableRecord for a record that can never be applied. `apply` runs in the transaction that moves
-    the stored offsets, and returns how many events were stale. A record counts once; a resent event is another record.
-    So `apply` needs a guard: a sequence for absolute values, common.events.inbox for sums. `consumed` is for display.
+    the stored offsets, and returns how many rows, after folding, were stale. A record is applied once, but a resent
+    event is a new record. So `apply` needs a guard: a sequence for absolute values, common.events.inbox for sums.
+    `consumed` is for display.
     """
 
     topics: Sequence[str]
@@ -37,7 +38,7 @@ class Projection(Generic[E]):
 
 
 class Outcome(NamedTuple):
-    """How many records were applied and how many parked, and how many events were stale."""
+    """How many records were applied and how many parked, and how many rows were stale after folding."""
 
     applied: int
     parked: int
@@ -77,16 +78,16 @@ class BatchTransaction(Generic[E]):
         events = earlier + [event for parsed, _ in last for event in parsed]
         with database.transaction() as cursor:
             self._advance(cursor)
-            changes = self._changes(cursor, earlier, [parsed for parsed, _ in last])
+            which_changed = self._which_change(cursor, earlier, [parsed for parsed, _ in last])
             stale = self.projection.apply(cursor, events)
             if parked:
                 dead_letters.park(cursor, parked)
-            consumed = self._consumed(cursor, records[-LIMIT:], changes, parked)
+            consumed = self._consumed(cursor, records[-LIMIT:], which_changed, parked)
         return Outcome(len(records) - len(parked), len(parked), stale), consumed
 
     def _apply_one_by_one(self, database: Database, records: Sequence[Any]) -> tuple[Outcome, list[Consumed]]:
         parked: list[Parked] = []
-        changes: list[bool] = []
+        which_changed: list[bool] = []
         stale = 0
         with database.transaction() as cursor:
             self._advance(cursor)
@@ -95,15 +96,15 @@ class BatchTransaction(Generic[E]):
                 changed = False
                 try:
                     events = self.projection.parse(record)
-                    (changed,) = self._changes(cursor, [], [events])
+                    (changed,) = self._which_change(cursor, [], [events])
                     stale += self.projection.apply(cursor, events)
                 except (UnreadableRecord, pymysql.DataError, pymysql.IntegrityError) as error:
                     cursor.execute("ROLLBACK TO SAVEPOINT record")
                     parked.append(self._to_park(record, error))
-                changes.append(changed)
+                which_changed.append(changed)
             if parked:
                 dead_letters.park(cursor, parked)
-            consumed = self._consumed(cursor, records[-LIMIT:], changes[-LIMIT:], parked)
+            consumed = self._consumed(cursor, records[-LIMIT:], which_changed[-LIMIT:], parked)
         return Outcome(len(records) - len(parked), len(parked), stale), consumed
 
     def _parse(self, records: Sequence[Any]) -> tuple[list[E], list[Parked]]:
@@ -117,13 +118,13 @@ class BatchTransaction(Generic[E]):
                 parked.append(self._to_park(record, error))
         return events, parked
 
-    def _changes(self, cursor: Cursor, earlier: Sequence[E], last: Sequence[Sequence[E]]) -> Sequence[bool]:
-        """Whether the events of each of the last records change the projection; asked before they are applied."""
+    def _which_change(self, cursor: Cursor, earlier: Sequence[E], last: Sequence[Sequence[E]]) -> Sequence[bool]:
+        """For each of the last records: whether it changes the projection. Runs before the records are applied."""
         view = self.projection.consumed
-        return view.changes(cursor, earlier, last) if view else [True] * len(last)
+        return view.which_change(cursor, earlier, last) if view else [True] * len(last)
 
     def _consumed(
-        self, cursor: Cursor, records: Sequence[Any], changes: Sequence[bool], parked: Sequence[Parked]
+        self, cursor: Cursor, records: Sequence[Any], which_changed: Sequence[bool], parked: Sequence[Parked]
     ) -> list[Consumed]:
         """The records with their outcomes, for the view."""
         if not self.projection.consumed:
@@ -131,7 +132,7 @@ class BatchTransaction(Generic[E]):
         refused = {_place(each.record): each for each in parked[-LIMIT:]}
         ids = find_ids(cursor, list(refused.values())) if refused else {}
         consumed = []
-        for record, changed in zip(records, changes, strict=True):
+        for record, changed in zip(records, which_changed, strict=True):
             place = _place(record)
             if place in refused:
                 consumed.append(Consumed(record, "parked", refused[place].reason, ids[place]))

@@ -27,7 +27,7 @@ class Unacknowledged(Exception):
 
 
 class TopicRefused(Unacknowledged):
-    """Kafka is available and refuses an event. The events behind it wait, because their order is promised."""
+    """Kafka is available and refuses an event. Later events wait, because their order is promised."""
 
     def __init__(self, row: Row, reason: str) -> None:
         super().__init__(f"the event of outbox row {row.id}, key {row.key}, {reason}")

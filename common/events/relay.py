@@ -1,6 +1,7 @@
 """Moves the events of the outbox to Kafka: in order, at least once. One relay is the leader, however many run.
 
-Needs the tables `outbox`, `leases`, `known_server` and `idempotency_keys`, whose expired rows the leader deletes.
+Needs the tables `outbox`, `leases`, `known_server` and `idempotency_keys`. The leader also deletes expired rows of
+`idempotency_keys`.
 """
 
 import logging
@@ -28,17 +29,18 @@ from common.worker_status import WorkerStatus
 
 __all__ = ["BATCH_ROWS", "Relay", "Unacknowledged", "relay_batch"]
 
-# Between the starts of two batches: a millisecond for each row of the first. Under load a batch then carries many rows
-# for the price of one, 13 % more transfers a second than with 10 ms. At rest no row waits.
+# Interval between batch starts: 1 ms per row of the earlier batch, at most 25 ms. Under load each batch then has more
+# rows: throughput is 13 % higher than with 10 ms. When idle, no row waits.
 SECONDS_PER_ROW, BATCH_SECONDS = 0.001, 0.025
-POLL_INTERVAL_SECONDS = 0.5  # how often the outbox is read when nothing notifies the relay
-# /ready reports an outage of Kafka within 5 s, both when nothing is sent and when events are in flight. A request for
-# the topics, sent when nothing else is, fails after common.kafka.REQUEST_MS.
+# How often the relay reads the outbox without a notification. After a COMMIT with unknown outcome there is none.
+POLL_INTERVAL_SECONDS = 0.5
+# /ready reports an outage of Kafka within 5 s, both when idle and when events are in flight. When idle, the relay
+# requests the topics every second. That request fails after common.kafka.REQUEST_MS.
 KAFKA_PROBE_SECONDS = 1
 BLOCK_MS = 3_000  # for the first metadata of a topic
-REQUEST_MS, DELIVERY_MS = 3_000, 4_000  # within common.events.publish.ACK_SECONDS
+PRODUCER_REQUEST_MS, DELIVERY_MS = 3_000, 4_000  # within common.events.publish.ACK_SECONDS
 RETRY_SECONDS = 1
-EXPIRED_AT_ONCE, EXPIRE_SECONDS = 500, 60
+EXPIRED_KEYS_AT_ONCE, EXPIRE_KEYS_SECONDS = 500, 60
 REASON_CHARACTERS = 500
 
 log = logging.getLogger("relay")
@@ -55,14 +57,14 @@ class Relay:
     replication: int
     wakeup: WakeupEvent
     status: WorkerStatus
-    published: PublishedEvents | None = None  # adds what this relay publishes
+    published: PublishedEvents | None = None  # records published events for GET /events
     _lease: Lease = field(default_factory=lambda: Lease("relay"))
     _batch_rows: int = BATCH_ROWS
-    _expire_at: float = 0.0
+    _expire_keys_at: float = 0.0
     _logged: tuple[object, ...] = ()
 
     def run(self, stop: StopEvent) -> None:
-        """Relay batch after batch while this relay is the leader; wait out every outage of MySQL or Kafka."""
+        """Publish batches while this relay is the leader. Retries during outages of MySQL and Kafka."""
         while not stop.is_set():
             try:
                 with closing(self.database.connect()) as connection, own_errors():
@@ -85,21 +87,24 @@ class Relay:
         self._lease.release(connection)
 
     def _run_while_kafka_answers(self, stop: StopEvent, connection: Connection, topics: Topics) -> None:
-        """Raises KafkaError or Unacknowledged when it does not."""
+        """Retry the events that Kafka refuses. Raises KafkaError or Unacknowledged when Kafka does not answer."""
         while not stop.is_set():
             try:
-                self._run_in_turn(stop, connection, topics)
+                self._run_as_leader_or_standby(stop, connection, topics)
             except TopicRefused as error:
                 remedy = "allow this user to write to the topic"
                 if isinstance(error, ClockRefused):
                     remedy = "correct the clocks"
                 elif isinstance(error, EventTooLarge):
                     remedy = f"raise its max.message.bytes, which is {topics.max_message_bytes(error.topic)}"
-                self._report(relay="leader", kafka="up", reason=f"{error}: {remedy}; the events behind it wait")
+                self._report(relay="leader", kafka="up", reason=f"{error}: {remedy}; later events wait")
                 stop.wait(RETRY_SECONDS)
 
-    def _run_in_turn(self, stop: StopEvent, connection: Connection, topics: Topics) -> None:
-        """Be the leader while no other relay is; be on standby otherwise. Raises when Kafka does not take an event."""
+    def _run_as_leader_or_standby(self, stop: StopEvent, connection: Connection, topics: Topics) -> None:
+        """Be the leader while no other relay is; be on standby otherwise.
+
+        Raises TopicRefused when Kafka refuses an event, KafkaError or Unacknowledged when Kafka does not answer.
+        """
         producer = None
         probe_at = time.monotonic() + KAFKA_PROBE_SECONDS
         try:
@@ -112,7 +117,7 @@ class Relay:
                     relayed = self._relay_batch(connection, producer)
                     self._report(relay="leader", kafka="up")
                 else:
-                    self._report(relay="standby", kafka="up", reason=self._lease.long_wait(connection))
+                    self._report(relay="standby", kafka="up", reason=self._lease.reason_of_long_wait(connection))
                 if relayed:
                     log.info("batch", extra={"relayed": relayed})
                     probe_at = time.monotonic() + KAFKA_PROBE_SECONDS
@@ -128,18 +133,19 @@ class Relay:
                 discard_producer(producer)
 
     def _relay_batch(self, connection: Connection, producer: KafkaProducer) -> int:
-        rows, self._batch_rows = self._batch_rows, 1
+        rows = self._batch_rows
+        # Set to 1 first, so that a failure leaves 1: the relay then retries a single event until Kafka acknowledges it.
+        # With several events, each retry would publish those after the refused one again.
+        self._batch_rows = 1
         relayed = relay_batch(connection, producer, rows, self.published)
-        # After a failure the relay sends a single event until Kafka acknowledges it. Of several events, Kafka would
-        # accept those behind the refused one again at each try.
         self._batch_rows = BATCH_ROWS
         return relayed
 
     def _forget_expired_keys(self, connection: Connection) -> None:
-        if time.monotonic() >= self._expire_at:
+        if time.monotonic() >= self._expire_keys_at:
             with connection.cursor() as cursor:
-                more = IdempotencyKeys(cursor).forget_expired(EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE
-            self._expire_at = time.monotonic() + (0 if more else EXPIRE_SECONDS)
+                more = IdempotencyKeys(cursor).forget_expired(EXPIRED_KEYS_AT_ONCE) == EXPIRED_KEYS_AT_ONCE
+            self._expire_keys_at = time.monotonic() + (0 if more else EXPIRE_KEYS_SECONDS)
 
     def _notice_another_server(self, connection: Connection) -> None:
         with connection.cursor() as cursor:
@@ -150,7 +156,7 @@ class Relay:
                 )
 
     def _report(self, relay: str, kafka: str, reason: str = "") -> None:
-        """Publish the status; log it when it changed, though the reason may be another one at each retry.
+        """Publish the status. Log only a changed state; a different reason alone is not logged.
 
         `reason`: why no event is sent.
         """
@@ -160,6 +166,7 @@ class Relay:
             log.log(logging.WARNING if reason else logging.INFO, "relay status changed", extra=extra)
         self._logged = state
         problems = [reason[:REASON_CHARACTERS]] if reason else []
+        # Each reason stops the relay, so both fields hold the same text. In the consumer they differ.
         self.status.write({**facts, **({"failing": problems[0]} if problems else {}), "problems": problems})
 
 
@@ -176,7 +183,7 @@ class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # kafka-python ha
 
 def _producer(options: dict[str, Any]) -> KafkaProducer:
     return KafkaProducer(
-        **{**options, "request_timeout_ms": REQUEST_MS},
+        **{**options, "request_timeout_ms": PRODUCER_REQUEST_MS},
         acks="all",
         enable_idempotence=True,
         delivery_timeout_ms=DELIVERY_MS,

@@ -1,4 +1,4 @@
-"""Resets sequences from the future: those that were drawn while the clock of a database was ahead.
+"""Resets sequences from the future: those that were chosen while the clock of a database was ahead.
 
 A sequence is taken from the clock, so one from the future would outrank every event until that time has come.
 """

@@ -1,6 +1,7 @@
-"""All that touches private parts of PyMySQL: what its public interface cannot do. A unit test checks that each exists.
+"""What the public API of PyMySQL cannot do.
 
-An upgrade of the library breaks this module and no other.
+Only this module and common.mysql.connection use the private API of PyMySQL. So an upgrade of PyMySQL can break only
+these two. A unit test checks that each private name exists.
 """
 
 import re

@@ -21,7 +21,7 @@ def balances_of(database, topics):
 @contextmanager
 def consumer_of(kafka, database, *topics, group=None, instance=None, status=None, compacted=()):
     """A Consumer of the topics, as `consumer.run` makes it; its group and its instance are new unless given."""
-    client = consumer.client(kafka, Group(group or f"test-{uuid4()}", instance or str(uuid4())))
+    client = consumer.create_kafka_consumer(kafka, Group(group or f"test-{uuid4()}", instance or str(uuid4())))
     try:
         worker = Consumer(client, database, balances_of(database, topics), status or WorkerStatus(), compacted)
         client.subscribe(list(topics), listener=worker.assignment)

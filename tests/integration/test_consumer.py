@@ -280,7 +280,7 @@ def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, se
     assert offsets_in(narrow_balances) == {0: 4}
 
 
-# ---- where to read on
+# ---- where to continue
 
 
 def test_consuming_continues_at_the_offset_in_mysql_whatever_the_group_committed(kafka, send, topic, balances_database):
@@ -592,7 +592,7 @@ def test_a_hole_in_a_compacted_topic_requires_an_announcement(kafka, transaction
 
 def test_a_partition_that_a_foreign_member_holds_is_reported_as_stalled(kafka, send, topic, balances_database):
     group, status = f"test-{uuid4()}", WorkerStatus()
-    foreign = consumer.client(kafka, Group(group, "0 foreign"))
+    foreign = consumer.create_kafka_consumer(kafka, Group(group, "0 foreign"))
     foreign.subscribe([topic])
     try:
         eventually(lambda: foreign.poll(timeout_ms=200) is not None and foreign.assignment())

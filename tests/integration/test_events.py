@@ -157,9 +157,10 @@ def test_what_mysql_refuses_is_parked_and_the_others_keep_their_outcomes(balance
         return projection.apply(cursor, balances)
 
     recent, clock = RecentEvents(), DatabaseClock(balances_database)
-    shown = ConsumedEvents(recent, describe, projection.changes, clock)
+    shown = ConsumedEvents(recent, describe, projection.which_change, clock)
     fed = Projection([topic], partial(parse, clock=clock), apply, shown)
-    with closing(consumer.client(kafka, Group(f"test-{uuid4()}", str(uuid4())))) as client:
+    group = Group(f"test-{uuid4()}", str(uuid4()))
+    with closing(consumer.create_kafka_consumer(kafka, group)) as client:
         worker = Consumer(client, balances_database, fed, WorkerStatus())
         client.subscribe([topic], listener=worker.assignment)
         initialize(worker)

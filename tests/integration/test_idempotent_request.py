@@ -12,7 +12,7 @@ from common.http_request import BadRequest
 from common.mysql import Conflict
 from tests.integration.tables import value
 from wallet.domain import AccountCreated, ClocksDiffer, InvalidClient
-from wallet.idempotent_request import create, idempotency_key
+from wallet.idempotent_request import create_resource, idempotency_key
 
 
 class Thing(NamedTuple):
@@ -45,7 +45,7 @@ def post(wallet_database):
         if key is not None:
             environ["HTTP_IDEMPOTENCY_KEY"] = key
         request.bind(environ)
-        return create(wallet_database, use_case, lambda thing: {"made": thing.id}, "/things/")
+        return create_resource(wallet_database, use_case, to_body=lambda thing: {"made": thing.id}, location="/things/")
 
     return post
 

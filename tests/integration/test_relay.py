@@ -14,7 +14,7 @@ from common.events import known_server
 from common.events.lease import LEASE_SECONDS
 from common.events.outbox import Event, Outbox
 from common.events.publish import Unacknowledged, relay_batch
-from common.events.relay import EXPIRED_AT_ONCE, Relay
+from common.events.relay import EXPIRED_KEYS_AT_ONCE, Relay
 from common.kafka import client_options
 from common.mysql import Database
 from common.mysql.session import LOCK_WAIT_SECONDS
@@ -357,7 +357,7 @@ def test_events_that_a_topic_takes_one_by_one_go_though_a_batch_of_them_is_too_l
 def test_an_event_larger_than_its_topic_takes_is_reported_with_the_way_out_and_waits_for_it(
     kafka, admin, wallet_url, wallet_database, narrow_topic, caplog
 ):
-    put(wallet_database, narrow_topic, "before", "large " * 200, "behind")
+    put(wallet_database, narrow_topic, "before", "large " * 200, "after")
     row_id = value(wallet_database, "SELECT id FROM outbox WHERE payload LIKE 'large%%'")
 
     with Running(wallet_url, kafka, [narrow_topic]) as running, caplog.at_level("INFO", logger="relay"):
@@ -372,10 +372,10 @@ def test_an_event_larger_than_its_topic_takes_is_reported_with_the_way_out_and_w
     assert tries == 4
     assert status["failing"] == (
         f"the event of outbox row {row_id}, key ana, has 1200 bytes; topic {narrow_topic} does not accept it:"
-        " raise its max.message.bytes, which is 600; the events behind it wait"
+        " raise its max.message.bytes, which is 600; later events wait"
     )
     assert sent[0] == b"before"
-    assert len(sent) <= 2  # `behind` went with the first try; no further try repeats it
+    assert len(sent) <= 2  # `after` went with the first try; no further try repeats it
     logged = [record for record in caplog.records if getattr(record, "reason", None)]
     assert [(record.levelname, record.reason) for record in logged] == [("WARNING", status["failing"])]
 
@@ -390,7 +390,7 @@ def test_old_idempotency_keys_are_forgotten_though_the_outbox_is_never_empty(
         " SELECT 'POST /things', seq, REPEAT('0', 32), UTC_TIMESTAMP(6) - INTERVAL 25 HOUR FROM"
         " (WITH RECURSIVE numbers AS (SELECT 1 AS seq UNION ALL SELECT seq + 1 FROM numbers WHERE seq < %s)"
         "  SELECT seq FROM numbers) AS numbers",
-        EXPIRED_AT_ONCE + 1,
+        EXPIRED_KEYS_AT_ONCE + 1,
     )
 
     with Running(wallet_url, kafka, [narrow_topic]):

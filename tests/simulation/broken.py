@@ -27,7 +27,7 @@ def apply_of(world: "World") -> Callable[[Any, Iterable[Balance]], int]:
     if "fold" in world.broken:
         return lambda cursor, balances: projection.apply(cursor, {each.account_id: each for each in balances}.values())
     if "guard" in world.broken:
-        return lambda cursor, balances: _execute(cursor, projection._IN_ORDER, balances)
+        return lambda cursor, balances: _execute(cursor, projection._WITHOUT_SEQUENCE, balances)
     if "creation" in world.broken:
         return _apply_creations_as_updates
     return projection.apply
@@ -36,7 +36,7 @@ def apply_of(world: "World") -> Callable[[Any, Iterable[Balance]], int]:
 def _apply_creations_as_updates(cursor: Any, balances: Iterable[Balance]) -> int:
     for each in balances:
         if each.creation:
-            _execute(cursor, projection._IN_ORDER, [each])
+            _execute(cursor, projection._WITHOUT_SEQUENCE, [each])
         else:
             projection.apply(cursor, [each])
     return 0

@@ -118,8 +118,8 @@ class Transaction:
             return len(rows)
         allowed: Callable[[Any, Any], bool] = {
             projection._NEWER: lambda old, new: old is None or new.sequence > old.sequence,
-            projection._IN_ORDER: lambda old, new: True,
-            projection._ABSENT: lambda old, new: old is None,
+            projection._WITHOUT_SEQUENCE: lambda old, new: True,
+            projection._INSERT_IF_ABSENT: lambda old, new: old is None,
         }[statement]
         for row in (projection.Row(*values) for values in rows):
             self._change(("balance", row.account_id), partial(_if_allowed, allowed, row))

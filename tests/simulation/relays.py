@@ -12,6 +12,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from common.events.publish import Unacknowledged, relay_batch
+from tests.stand_ins import DELETE_EXACT_IDS, SELECT_OLDEST
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -39,7 +40,7 @@ class RelayProcess:
 
 
 class OutboxConnection:
-    """Understands the two statements of relay_batch. A restore of the database ends it."""
+    """Understands the two statements of relay_batch, and no others. A restore of the database ends it."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -59,11 +60,11 @@ class OutboxConnection:
         if self._generation != self._world.wallet.generation:
             raise _lost()
         outbox = self._world.wallet.outbox
-        if statement.startswith("SELECT id, topic"):
+        if statement == SELECT_OLDEST:
             oldest = sorted(outbox.items())[: min(parameters[0], self._world.random.randint(1, 20))]
             now = self._world.now()
             self._rows = [(number, *event, event_id, "request", now) for number, (event, event_id) in oldest]
-        elif statement.startswith("DELETE"):
+        elif statement == DELETE_EXACT_IDS:
             ids = json.loads(parameters[0])
             if "remove" in self._world.broken:  # DELETE … WHERE id <= last
                 ids = [number for number in outbox if number <= ids[-1]]

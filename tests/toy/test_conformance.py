@@ -81,7 +81,7 @@ class Delivery:
         self._sent = min(len(self.records), self._sent + number)
 
     def wait(self) -> None:
-        """Until the stored offset is behind the last record that was sent."""
+        """Until the stored offset is after the last record that was sent."""
         eventually(lambda: self.stored_offset() == self._sent, seconds=60)
 
     def stored_offset(self) -> int | None:

@@ -108,7 +108,7 @@ def test_a_dead_letter_that_is_still_unreadable_stays_parked(stock_database: Dat
 # ---- relay
 
 
-def test_the_relay_deletes_the_acknowledged_beginning_of_a_batch_and_nothing_behind_it(
+def test_the_relay_deletes_the_acknowledged_beginning_of_a_batch_and_nothing_after_it(
     connection: Connection, orders_database: Database
 ) -> None:
     ids = [orders.place(orders_database, "orders", "bolt", 1) for _ in range(5)]
@@ -156,7 +156,7 @@ def test_a_lease_that_ends_later_than_any_leader_takes_it_for_is_named_with_its_
     leader.hold(connection)
     execute(orders_database, "UPDATE leases SET expires_at = UTC_TIMESTAMP(6) + INTERVAL %s SECOND", seconds)
 
-    reason = standby.long_wait(connection)
+    reason = standby.reason_of_long_wait(connection)
 
     assert bool(re.match(rf"the lease toy ends in ({seconds}|{seconds - 1}) s, ", reason)) == named
     assert bool(reason) == named

@@ -1,6 +1,5 @@
 """Positions in a log, with stand-ins for Kafka's client and for the stored offsets."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 
+from common.events import offsets
 from common.events.assignment import Assignment
 from common.events.offsets import Partition, Start, StoredOffset
 from common.events.starts import log_starts
@@ -87,8 +87,10 @@ class Offsets:
         assert not rows
         return 0
 
-    def execute(self, statement: str, parameters: tuple[str]) -> int:
-        ((_, _, _, _, *stored),) = json.loads(parameters[0])
+    def execute(self, statement: str, parameters: tuple[Any, ...]) -> int:
+        assert statement == offsets._MOVE_ONE
+        *stored, topic, number, topic_id, offset = parameters
+        assert (Partition(topic, number), topic_id, offset) == (FIRST, *self.stored[FIRST][:2])
         self.stored = {FIRST: StoredOffset(*stored)}
         return 1
 
@@ -115,7 +117,7 @@ def assignment(client: Client, database: Offsets) -> Assignment:
     return initialized
 
 
-def test_a_partition_begins_at_its_stored_offset_and_continues_behind_each_batch(
+def test_a_partition_begins_at_its_stored_offset_and_continues_after_each_batch(
     assignment: Assignment, client: Client
 ) -> None:
     client.returns(70, 71)
@@ -138,7 +140,7 @@ def test_the_leader_epoch_of_a_batch_is_its_last_records(assignment: Assignment,
     assert assignment.positions == {FIRST: StoredOffset("T1", 72, 4)}
 
 
-def test_behind_the_marker_of_a_transaction_its_leader_epoch_counts(assignment: Assignment, client: Client) -> None:
+def test_after_the_marker_of_a_transaction_its_leader_epoch_counts(assignment: Assignment, client: Client) -> None:
     client.returns(70, 71)
     client.position, client.leader_epoch = 73, 5
     batches = assignment.poll()
@@ -194,7 +196,7 @@ def test_a_gap_in_a_log_that_begins_before_it_is_no_loss(
     assert database.data_loss == []
 
 
-def test_a_gap_in_a_log_that_begins_behind_the_position_is_a_loss(
+def test_a_gap_in_a_log_that_begins_after_the_position_is_a_loss(
     assignment: Assignment, client: Client, database: Offsets
 ) -> None:
     client.beginning = 75

@@ -1,4 +1,4 @@
-"""The private parts of waitress that the HTTP server relies on: an upgrade that renames one fails here."""
+"""The private API of waitress that the HTTP server uses: an upgrade that renames one fails here."""
 
 import http.client
 import random

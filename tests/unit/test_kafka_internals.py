@@ -1,4 +1,4 @@
-"""The private parts of kafka-python that the services use: an upgrade that renames one fails here."""
+"""The private API of kafka-python that the services use: an upgrade that renames one fails here."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Where to read on in a log, given what is stored and what the log still holds."""
+"""Where to continue in a log, given what is stored and what the log still holds."""
 
 from hypothesis import given
 from hypothesis import strategies as st

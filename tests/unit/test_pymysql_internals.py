@@ -1,4 +1,4 @@
-"""The private parts of PyMySQL that the services rely on: an upgrade that renames one fails here."""
+"""The private API of PyMySQL that the services use: an upgrade that renames one fails here."""
 
 import inspect
 import socket

@@ -131,7 +131,7 @@ def transfer(offset: int, **headers: str) -> Any:
 
 def entry_of(consumed: Consumed, committed_us: int = OCCURRED_US) -> dict[str, Any]:
     recent = RecentEvents()
-    ConsumedEvents(recent, describe, projection.changes, lambda: 0).add([consumed], committed_us)
+    ConsumedEvents(recent, describe, projection.which_change, lambda: 0).add([consumed], committed_us)
     (entry,) = listed(recent)
     return entry
 
@@ -189,7 +189,7 @@ def test_a_record_of_any_bytes_is_shown_cut_with_its_dead_letter() -> None:
 
 def test_the_time_of_the_commit_is_the_databases_and_no_statement_runs_after_it() -> None:
     readings = iter([OCCURRED_US])
-    committed = ConsumedEvents(RecentEvents(), describe, projection.changes, partial(next, readings)).stopwatch()
+    committed = ConsumedEvents(RecentEvents(), describe, projection.which_change, partial(next, readings)).stopwatch()
 
     assert OCCURRED_US <= committed() <= committed() < OCCURRED_US + 60_000_000
 
@@ -218,7 +218,7 @@ def balance(account_id: str, sequence: int | None, creation: bool = False) -> Ba
 
 def changes(known: dict[str, int], earlier: Sequence[Balance], last: Sequence[Sequence[Balance]]) -> list[bool]:
     cursor: Any = Sequences(known)
-    found = projection.changes(cursor, earlier, last)
+    found = projection.which_change(cursor, earlier, last)
     assert len(cursor.statements) <= 1
     return found
 
@@ -253,7 +253,7 @@ def test_an_earlier_record_of_the_same_batch_makes_a_later_one_stale() -> None:
 def test_no_statement_runs_where_no_record_can_be_read() -> None:
     cursor: Any = Sequences({})
 
-    assert projection.changes(cursor, [], [[], []]) == [False, False]
+    assert projection.which_change(cursor, [], [[], []]) == [False, False]
     assert cursor.statements == []
 
 
