@@ -92,20 +92,25 @@ class Scene:
         """Seconds until transfers requested from now on are stored and then read from Balances, over every
         partition."""
         started = time.monotonic()
-        probes = [
-            Transfer(str(uuid.uuid4()), source, target, CENT)
-            for source, target in zip(self.accounts[:PROBES], self.accounts[1:], strict=False)
-        ]
-        self._history += probes
+        probes = []
         with requests.Session() as session:
-            for probe in probes:
+            for source, target in zip(self.accounts[:PROBES], self.accounts[1:], strict=False):
+                probe = self._probe(source, target)
                 while not probe.id:
+                    if probe.refused:  # the load has emptied the account for a moment: request another transfer
+                        probe = self._probe(source, target)
                     request_transfer(session, self.system.url(wallet), probe, TRY_SECONDS)
                     _within(limit, started, "a transfer to be stored")
+                probes.append(probe)
             for probe in probes:
                 while _sequence(session, f"{self.system.url(balances)}/balances/{probe.source}") < probe.sequence:
                     _within(limit, started, "a balance to be read")
         return time.monotonic() - started
+
+    def _probe(self, source: str, target: str) -> Transfer:
+        probe = Transfer(str(uuid.uuid4()), source, target, CENT)
+        self._history.append(probe)
+        return probe
 
     def finish(self) -> None:
         """End every fault and the load, and check all that was promised."""
