@@ -4,6 +4,7 @@ Only this module and common.http_server use the private API of waitress.
 """
 
 import logging
+import socket
 import threading
 import time
 from typing import Any, cast
@@ -150,6 +151,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def is_receiving(self) -> bool:
         """Whether a part of a request has arrived."""
         return self.request is not None
+
+    def has_unread_data(self) -> bool:
+        """Whether the main loop has yet to read what the client sent. Never blocks."""
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK))
+        except OSError:  # no data, or the connection is closed
+            return False
 
     def close_soon(self) -> None:
         """Have the main loop close the connection at its next turn."""

@@ -104,9 +104,10 @@ class HttpServer:
         self._server.trigger.pull_trigger(close)
 
     def is_busy(self) -> bool:
-        """Whether a request has no complete response yet."""
+        """Whether a request has no complete response yet, also one that has arrived and is not read yet."""
         return bool(self._server.task_dispatcher.queue) or any(
-            channel.requests or channel.pending_output_bytes() for channel in self.channels()
+            channel.requests or channel.pending_output_bytes() or channel.has_unread_data()
+            for channel in self.channels()
         )
 
 

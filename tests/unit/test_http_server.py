@@ -58,7 +58,7 @@ def test_a_new_server_and_a_new_connection_have_each_attribute_that_is_used(list
         with connected(listener):
             (accepted,) = eventually(http_server.channels)
             assert isinstance(accepted, Channel)
-            assert {"requests", "requests_lock", "outbuf_lock", "_fileno"} <= vars(accepted).keys()
+            assert {"requests", "requests_lock", "outbuf_lock", "socket", "_fileno"} <= vars(accepted).keys()
 
 
 def test_a_request_that_waitress_refuses_is_answered_with_a_problem_document(listener: socket.socket) -> None:
@@ -110,6 +110,30 @@ def test_a_server_is_busy_until_the_response_is_sent_and_refuses_connections_onc
 
         eventually(lambda: not http_server.is_busy())
     assert response.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_server_is_busy_with_a_request_that_has_arrived_and_that_the_main_loop_has_not_read(
+    listener: socket.socket,
+) -> None:
+    occupied, proceed = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        occupied.set()
+        assert proceed.wait(10)
+
+    with serving(listener, answering(b"ok")) as http_server, connected(listener) as client:
+        client.sendall(b"GET /first HTTP/1.1\r\n\r\n")
+        assert client.recv(1000).endswith(b"ok")
+        eventually(lambda: not http_server.is_busy())
+        http_server._server.trigger.pull_trigger(occupy)
+        assert occupied.wait(10)
+
+        client.sendall(b"GET /second HTTP/1.1\r\n\r\n")
+        eventually(http_server.is_busy)
+        proceed.set()
+
+        assert client.recv(1000).endswith(b"ok")
+        eventually(lambda: not http_server.is_busy())
 
 
 def test_a_server_that_stops_answers_all_that_was_sent_and_then_closes_an_open_connection(
