@@ -128,7 +128,7 @@ class Supervision:
 
 
 def _watchdog(supervised: Sequence[Supervision], stop: threading.Event) -> None:
-    """End the process when a worker is stuck: Python cannot end a thread. Docker or local.sh restarts the service."""
+    """End the process when a worker is stuck: Python cannot end a thread. Docker restarts the service."""
     while not stop.wait(1):
         for each in supervised:
             each.note_recovery()
