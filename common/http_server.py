@@ -105,8 +105,9 @@ class HttpServer:
 
     def is_busy(self) -> bool:
         """Whether a request has no complete response yet, also one that has arrived and is not read yet."""
+        # Unread data first: the main loop may turn it into a request during this check.
         return bool(self._server.task_dispatcher.queue) or any(
-            channel.requests or channel.pending_output_bytes() or channel.has_unread_data()
+            channel.has_unread_data() or channel.requests or channel.pending_output_bytes()
             for channel in self.channels()
         )
 
