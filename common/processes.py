@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from contextlib import suppress
 log = logging.getLogger("runner")
 
 
-def run_processes(serve: Callable[[int], None], number: int) -> None:
+def run_processes(serve: Callable[[int], None], number: int, listener: socket.socket) -> None:
     """Call `serve(index)` in each of `number` child processes; when one ends, for any reason, end the others.
 
+    Closes its own copy of `listener`: otherwise the system would accept connections that no child serves any more.
     Does not return: the exit code is 0 only if SIGTERM or SIGINT requested the end and every child ended with 0.
     """
     children = {_fork(serve, index) for index in range(number)}
+    listener.close()
     requested = failed = False
 
     def end(*_: object) -> None:

@@ -60,7 +60,7 @@ def run(service: Service, host: str, port: int, processes: int = 1) -> None:
     if processes == 1:
         serve(0)
     else:
-        run_processes(serve, processes)
+        run_processes(serve, processes, listener)
 
 
 def _serve(server: HttpServer, address: str, workers: Sequence[Worker]) -> None:
