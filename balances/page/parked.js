@@ -30,7 +30,7 @@ export async function updateParked(count) {
     });
     section.hidden = !letters.length;
   } catch (error) {
-    counted = 0; // with the next state the page reads the list again
+    counted = undefined; // with the next state the page reads the list again, also if no record is parked then
     section.hidden = false;
     setText(note, explain(error), false);
   }

@@ -425,6 +425,22 @@ def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
         eventually(lambda: not window.visible("#parked-records"))
 
 
+def test_a_list_of_parked_records_that_could_not_be_read_is_gone_once_there_are_none(window: browser.Browser) -> None:
+    with PageServer("balances") as service:
+        service.dead_letters = [dead_letter(5, "no JSON", "text")]
+        service.facts["parked"] = 1
+        window.open(service.url)
+        eventually(lambda: "no JSON" in window.text("#dead-letters"))
+        service.dead_letters = [{}] * 100  # the server responds with 500: they have no id
+        service.facts["parked"] = 100
+        eventually(lambda: "500" in window.text("#dead-letters-note"))
+
+        service.dead_letters = []
+        service.facts["parked"] = 0
+
+        eventually(lambda: not window.visible("#parked-records"))
+
+
 def test_parked_records_are_shown_newest_first_and_more_of_them_on_request(window: browser.Browser) -> None:
     shown = "[...document.querySelectorAll('#dead-letters details')].map(each => Number(each.dataset.id))"
     with PageServer("balances") as service:
