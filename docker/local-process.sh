@@ -58,7 +58,9 @@ await() { # await NAME: waits until it answers; if it ends or takes too long, pr
 
 report_waiting() { # report_waiting NAME: with the reason, as far as it is known
   local last
-  last=$(grep -v '"path":"/ready"' "$LOGS/$1.log" | tail -n 1 | sed -n 's/.*"message":"\([^"]*\)".*/ Its log: \1/p')
+  # Of this run alone: the log continues that of earlier ones.
+  last=$(awk '/"message":"stopped"/ { last = ""; next } !/"path":"\/ready"/ { last = $0 } END { print last }' "$LOGS/$1.log" |
+    sed -n 's/.*"message":"\([^"]*\)".*/ Its log: \1/p')
   info "waiting for $1 to be ready$(missing_servers "$1").$last"
 }
 

@@ -76,6 +76,19 @@ def test_no_command_takes_the_lines_pasted_after_it_as_its_input(document: Docum
     assert taken == []
 
 
+@of_each
+def test_a_command_in_a_container_with_another_input_than_the_terminal_asks_for_none(document: Document) -> None:
+    """Without -T `docker compose exec` ends with "the input device is not a TTY" where its output is a terminal."""
+    redirected = [
+        line
+        for block in document.blocks("sh")
+        for line in block.splitlines()
+        if "docker compose exec" in line and "<" in line and "exec -T" not in line
+    ]
+
+    assert redirected == []
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_every_block_of_commands_is_valid_in(shell: str) -> None:
     if shutil.which(shell) is None:
