@@ -20,6 +20,7 @@ from common.kafka_internals import (
     leaderless,
     partitions_of,
     request_rejoin,
+    topic_id,
     unauthorized_topics,
 )
 from common.mysql import Database, DatabaseUnavailable
@@ -74,8 +75,10 @@ class Probe:
         self._state.missing_topics = sorted(missing & self._found if new_client else missing)
         self._state.leaderless = sorted(partition for partition in partitions if partition in without_leader)
         self._state.progress.observe(ends, stored, asked_at, complete=not missing and not without_leader)
-        # A member that consumes a partition stores its offset.
-        self._rebalances.check(set(partitions) - stored.keys() - self._assignment.positions.keys())
+        # A member that consumes a partition stores its offset, with the topic's id.
+        ids = {topic: topic_id(self._client, topic) for topic in found}
+        read = {each for each in partitions if each in stored and stored[each].topic_id == ids[each.topic]}
+        self._rebalances.check(set(partitions) - read - self._assignment.positions.keys())
         return True
 
     def _ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
@@ -113,7 +116,10 @@ class Rebalances:
         self._pause = self._request_at = 0.0
 
     def check(self, unread: AbstractSet[Partition]) -> None:
-        """`unread`: the partitions of which no offset was ever stored and which this consumer does not consume."""
+        """`unread`: partitions that this consumer does not consume and of whose topic no offset was ever stored.
+
+        Those of a re-created topic are among them: a member that joins in between does not get them.
+        """
         now = self._clock()
         if unread - self._unread:  # the group has time to assign them
             self._pause = REJOIN_SECONDS

@@ -1,6 +1,7 @@
 """What a probe finds out, and when it requests a rebalance for partitions that nobody consumes."""
 
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +22,14 @@ class Metadata:
     def __init__(self) -> None:
         self.leaders = {FIRST: 1, SECOND: 1}
         self.shrinks_at_once = False
+        self.topic_id = "T1"
+        self._coordinator = SimpleNamespace(request_rejoin=lambda: self.rejoins.append(self.topic_id))
+        self.rejoins: list[str] = []
         self._cluster = SimpleNamespace(
             partitions_for_topic=lambda topic: {partition.partition for partition in self.leaders},
             leader_for_partition=lambda tp: self.leaders.get(tp),
+            topic_id=lambda topic: self.topic_id,
+            _lock=nullcontext(),
             unauthorized_topics=set(),
         )
 
@@ -125,6 +131,20 @@ def test_a_topic_that_the_client_never_finds_is_missing_in_the_end(
     probe()
 
     assert state.missing_topics == ["balances"]
+
+
+def test_the_group_rebalances_for_the_partitions_of_a_recreated_topic_that_no_member_got(
+    probe: Any, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.events.probe.REJOIN_SECONDS", 0)
+    probe()
+    probe()
+    before = list(metadata.rejoins)
+    metadata.topic_id = "T2"
+    probe()
+    probe()
+
+    assert (before, metadata.rejoins) == ([], ["T2"])
 
 
 class Clock:
