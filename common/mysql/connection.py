@@ -19,6 +19,7 @@ from common.mysql.url import Address
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10  # PyMySQL's default has no limit
 HEADER_BYTES = 64  # of a packet, and more than enough
+ROWS_AT_ONCE = 100  # written as SQL before they are sent
 
 _MUST_BE_ESCAPED = re.compile("[\0\n\r\x1a'\"\\\\]").search
 
@@ -151,13 +152,23 @@ class Cursor(pymysql.cursors.Cursor):
         return self.rowcount
 
     def executemany(self, query: str, args: Iterable[Any]) -> int | None:
-        # Column by column: the values of one have the same kind, which is then found once and not for each value.
-        rows = zip(*map(self._literals, zip(*args, strict=True)), strict=True)
+        rows = list(args)
+        if not rows:
+            return None
         self.upserted, self._in_many = 0, True
         try:
-            return super().executemany(query, list(rows))
+            return super().executemany(query, self._written(rows))
         finally:
             self._in_many = False
+
+    def _written(self, rows: Sequence[Any]) -> Iterator[tuple[str, ...]]:
+        """The rows as SQL. Column by column: the kind of a column's values is then found once, not for each value.
+
+        Some rows at a time: all of a large batch would fill the memory, and the server would end an idle session.
+        """
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            columns = zip(*rows[start : start + ROWS_AT_ONCE], strict=True)
+            yield from zip(*map(self._literals, columns), strict=True)
 
     def _literals(self, values: Sequence[Any]) -> list[str]:
         kinds = set(map(type, values))

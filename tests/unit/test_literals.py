@@ -7,7 +7,7 @@ from decimal import Decimal
 import pymysql
 import pytest
 
-from common.mysql.connection import Connection, Cursor
+from common.mysql.connection import ROWS_AT_ONCE, Connection, Cursor
 
 
 @pytest.fixture
@@ -88,3 +88,17 @@ def test_pymysql_still_writes_each_row_with_the_method_that_is_replaced():
 def test_a_decimal_that_is_no_number_is_refused(connection):
     with pytest.raises(pymysql.ProgrammingError):
         connection.escape(Decimal("NaN"))
+
+
+def test_the_first_of_many_rows_are_sent_before_the_last_are_written(connection, monkeypatch):
+    """Otherwise a large batch fills the memory, and the server ends the idle session."""
+    connection.encoding = "utf8"
+    written, written_when_sent = [], []
+    cursor = Sending(connection)
+    cursor.max_stmt_length = 10_000
+    monkeypatch.setattr(connection, "escape", lambda value: written.append(value) or f"'{value}'", raising=False)
+    monkeypatch.setattr(cursor, "execute", lambda query, args=None: written_when_sent.append(len(written)) or 1)
+
+    cursor.executemany("INSERT INTO t (a) VALUES (%s)", [("x" * 1_000,)] * 1_000)
+
+    assert written_when_sent[0] <= ROWS_AT_ONCE < len(written)
