@@ -92,7 +92,7 @@ OUTAGES = READ_ONLY | frozenset(
 
 
 class DatabaseUnavailable(Exception):
-    """The server cannot be reached, or cannot serve. Nothing was committed."""
+    """The server cannot be reached, or cannot serve. Nothing was committed, except for OutcomeUnknown."""
 
 
 class OutcomeUnknown(DatabaseUnavailable):
