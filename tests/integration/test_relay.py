@@ -125,8 +125,8 @@ def test_what_was_not_acknowledged_goes_again_in_order(connection, wallet_databa
 @pytest.fixture
 def late(wallet_database, request):
     """A transaction that has an outbox row and has not committed yet. The parameter: rows with lower ids."""
-    for value in getattr(request, "param", ()):
-        put(wallet_database, "any", value)
+    for row in getattr(request, "param", ()):
+        put(wallet_database, "any", row)
     with closing(wallet_database.connect()) as late, late.cursor() as cursor:
         late.begin()
         Outbox(cursor).add([Event("any", "ana", "late", 1)])
