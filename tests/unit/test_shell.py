@@ -151,35 +151,29 @@ def test_a_lock_whose_process_is_gone_keeps_nobody(run, tmp_path):
     assert (done.returncode, "waiting" in done.stdout) == (0, False)
 
 
+# The programs are functions: a container may forbid that files of a test are executed.
 STARTS_BOTH_SERVERS = """
 set -uo pipefail
 . docker/local-process.sh && . docker/local-machine.sh
 RUN=$LOCAL_DIR/run LOGS=$LOCAL_DIR/logs ROOT=$PWD KAFKA_CONTROLLER_PORT=2 KAFKA_LIBS=$LOCAL_DIR/libs
 info() { :; }
 launch() { echo "launch $1 in $2" && printf '%s\\n' "${@:3}"; }
+mariadbd() { echo "mariadbd 10.11-MariaDB"; }
+mariadb-install-db() {
+  local argument data
+  for argument; do case $argument in --datadir=*) data=${argument#--datadir=} ;; esac; done
+  mkdir $data && chmod 700 $data # without quotes, as the real one calls chown when root runs it
+}
+java() { mkdir kafka.new; } # what the storage tool does, in the folder that the settings name
 begin_mysql 1 && begin_kafka 1
-"""
-DATABASE_SERVER = """#!/bin/sh
-[ "$1" != --version ] || echo "mariadbd 10.11-MariaDB"
-"""
-INSTALL_DB = """#!/bin/sh
-for argument; do case $argument in --datadir=*) data=${argument#--datadir=} ;; esac; done
-mkdir $data && chmod 700 $data # without quotes, as the real one calls chown when root runs it
-"""
-JAVA = """#!/bin/sh
-mkdir kafka.new # what the storage tool does, in the folder that the settings name
 """
 
 
 def test_the_servers_start_in_a_clone_whose_path_has_a_space(tmp_path):
-    clone, local, programs = (tmp_path / name for name in ("a clone", "a clone/.local", "bin"))
-    for folder in (local / "logs", programs):
-        folder.mkdir(parents=True)
+    clone, local = tmp_path / "a clone", tmp_path / "a clone/.local"
+    (local / "logs").mkdir(parents=True)
     shutil.copytree(ROOT / "docker", clone / "docker")
-    for name, text in {"mariadbd": DATABASE_SERVER, "mariadb-install-db": INSTALL_DB, "java": JAVA}.items():
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
-    own = {"PATH": f"{programs}:/usr/bin:/bin", "LOCAL_DIR": str(local), "MYSQLD": "mariadbd", "JAVA": "java"}
+    own = {"PATH": "/usr/bin:/bin", "LOCAL_DIR": str(local), "MYSQLD": "mariadbd", "JAVA": "java"}
 
     done = subprocess.run(
         ["bash", "-c", STARTS_BOTH_SERVERS], cwd=clone, env=own, capture_output=True, text=True, timeout=30, check=False
