@@ -36,7 +36,7 @@ FETCH_WAIT_MS = 100
 SESSION_MS, HEARTBEAT_MS = 6_000, 1_000
 # A re-created topic is noticed at most this late. Until then its offsets seem to be those of the old topic.
 METADATA_MS = 5_000
-PROBE_SECONDS = 1  # with the time that a probe may take, an outage is reported within 4 s
+PROBE_SECONDS = 1  # between two probes, as in the relay
 TOOLS_COMMIT_SECONDS = 1  # between two commits to Kafka, which only tools that show lag read
 FORGET_SECONDS = 60  # between two deletions of dead letters that were decided long ago
 RETRY_SECONDS = 0.5
