@@ -34,8 +34,7 @@ FETCH_BYTES = 2 * 1024 * 1024
 FETCH_WAIT_MS = 100
 # After a crash others take over within 8 s: the session timeout, then their next heartbeat and the rebalance.
 SESSION_MS, HEARTBEAT_MS = 6_000, 1_000
-# A re-created topic is noticed at most this late. Until then its offsets seem to be those of the old topic.
-METADATA_MS = 5_000
+METADATA_MS = 5_000  # a re-created topic seems to be the old one for so long
 PROBE_SECONDS = 1  # between two probes, as in the relay
 TOOLS_COMMIT_SECONDS = 1  # between two commits to Kafka, which only tools that show lag read
 FORGET_SECONDS = 60  # between two deletions of dead letters that were decided long ago
@@ -153,6 +152,7 @@ class Consumer(Generic[E]):
             # The interval starts before the probe. While Kafka does not answer, a probe takes longer than that, so only
             # one poll runs before the next probe. More polls would only add requests to the client's memory.
             self._probe_at = now + PROBE_SECONDS
+            self._report.publish(self._state, self.assignment)  # the probe may wait for Kafka
             self.probe()
         if now >= self._forget_at and self.mysql == "up":
             self._forget_at = now + FORGET_SECONDS  # also after a failure
