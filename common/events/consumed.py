@@ -87,3 +87,9 @@ def _occurred_us(occurred_at: bytes | None, timestamp_ms: int | None) -> int | N
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
     except ValueError:
         return None
+
+
+def header_values(records: Sequence[Any], name: str) -> list[str]:
+    """The values of one header in the first ten records: enough to follow one request, short enough for a line."""
+    values = (value for record in records[:10] for key, value in record.headers if key == name and value)
+    return [value.decode("utf-8", "replace")[:128] for value in values]

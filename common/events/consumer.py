@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 
 from common.events import dead_letters
 from common.events.assignment import Assignment, Batch
+from common.events.consumed import header_values
 from common.events.offsets import OffsetMoved, Partition
 from common.events.probe import Probe
 from common.events.projection import BatchTransaction, Outcome, Projection
@@ -139,7 +140,12 @@ class Consumer(Generic[E]):
 
     def consume_batch(self) -> int:
         """Apply the records of one poll with offsets and dead letters in one transaction; return how many records."""
-        batches = self.assignment.poll()
+        try:
+            batches = self.assignment.poll()
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            batches = {}  # a lost connection, for one: the probe finds out whether Kafka is unavailable
         records = self._apply(batches) if batches else 0
         # Last: `poll` may have assigned partitions, and `_apply` may have invalidated positions.
         self._initialize()
@@ -191,8 +197,8 @@ class Consumer(Generic[E]):
                     "records": len(records),
                     "parked": outcome.parked,
                     "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-                    "request_ids": _header_values(records, "request_id"),
-                    "traceparents": _header_values(records, "traceparent"),
+                    "request_ids": header_values(records, "request_id"),
+                    "traceparents": header_values(records, "traceparent"),
                 },
             )
         return len(records)
@@ -242,9 +248,3 @@ def _await_topics(
                 reported = reason
                 stop.wait(RETRY_SECONDS)
     return frozenset()
-
-
-def _header_values(records: Sequence[Any], name: str) -> list[str]:
-    """The values of one header in the first ten records: enough to follow one request, short enough for a line."""
-    values = (value for record in records[:10] for key, value in record.headers if key == name and value)
-    return [value.decode("utf-8", "replace")[:128] for value in values]
