@@ -35,8 +35,8 @@ SECONDS_PER_ROW, BATCH_SECONDS = 0.001, 0.025
 # How often the relay reads the outbox without a notification. After a COMMIT with unknown outcome there is none.
 POLL_INTERVAL_SECONDS = 0.5
 # /ready reports an outage of Kafka within 5 s, both when idle and when events are in flight. When idle, the relay
-# requests the topics every second. That request fails after common.kafka.REQUEST_MS.
-KAFKA_PROBE_SECONDS = 1
+# requests the topics twice a second. That request fails after common.kafka.REQUEST_MS.
+KAFKA_PROBE_SECONDS = 0.5
 BLOCK_MS = 3_000  # for the first metadata of a topic
 PRODUCER_REQUEST_MS, DELIVERY_MS = 3_000, 4_000  # within common.events.publish.ACK_SECONDS
 RETRY_SECONDS = 1
