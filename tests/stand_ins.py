@@ -19,7 +19,10 @@ DELETE_EXACT_IDS = (
 
 
 class OutboxConnection:
-    """A connection to a database with only an outbox: rows as `Outbox.oldest` returns them."""
+    """A connection to a database with only an outbox: rows as `Outbox.oldest` returns them.
+
+    Raises NotImplementedError for each other statement, also for a DELETE that would be right in other words.
+    """
 
     def __init__(self, rows):
         self.rows = list(rows)
@@ -35,17 +38,21 @@ class OutboxConnection:
 
     def execute(self, statement, parameters=()):
         if statement == SELECT_OLDEST:
-            (limit,) = parameters
-            self._result = sorted(self.rows)[:limit]
+            self._result = self.oldest(*parameters)
         elif statement == DELETE_EXACT_IDS:
-            ids = json.loads(*parameters)
-            self.deletes.append(ids)
-            self.rows = [row for row in self.rows if row[0] not in ids]
+            self.delete(json.loads(*parameters))
         else:
-            raise AssertionError(f"not a statement of the outbox: {statement}")
+            raise NotImplementedError(statement)
 
     def fetchall(self):
         return self._result
+
+    def oldest(self, limit):
+        return sorted(self.rows)[:limit]
+
+    def delete(self, ids):
+        self.deletes.append(ids)
+        self.rows = [row for row in self.rows if row[0] not in ids]
 
 
 class Producer:

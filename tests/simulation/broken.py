@@ -1,6 +1,7 @@
-"""Wrong versions of parts of the product, to see that the promises notice each of them.
+"""Wrong versions of parts of the product, to see that the promises notice the damage of each.
 
-`World(seed, broken={NAME})` uses one. "remove", "compare-and-set" and "announce" are in the fakes of the databases.
+`World(seed, broken={NAME})` uses one. "range-delete", "compare-and-set" and "announce" change the fakes of the
+databases, and so prove nothing about the SQL of the product: tests/integration does.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ NAMES = {
     "fold": "of a batch the last balance of an account is applied, not the one with the highest sequence",
     "guard": "a balance is applied though its sequence is not higher",
     "creation": "a creation is applied though the account is known",
-    "remove": "the relay removes every outbox row up to the last acknowledged one",
+    "range-delete": "the relay removes every outbox row up to the last acknowledged one",
     "compare-and-set": "a batch moves the stored offset from wherever it is",
     "announce": "a loss of records raises no flag",
 }

@@ -1,9 +1,8 @@
 """Relays, their connection to the wallet's database, and their producers."""
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from common.events.publish import Unacknowledged, relay_batch
-from tests.stand_ins import DELETE_EXACT_IDS, SELECT_OLDEST
+from tests.stand_ins import OutboxConnection
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,7 +29,7 @@ class RelayProcess:
 
     def step(self) -> None:
         with suppress(Unacknowledged, KafkaError, pymysql.Error):
-            relay_batch(OutboxConnection(self._world), self._producer)  # type: ignore[arg-type]
+            relay_batch(WorldOutbox(self._world), self._producer)  # type: ignore[arg-type]
             return
         self.crash()  # the relay discards its producer after each failure
 
@@ -39,44 +38,32 @@ class RelayProcess:
         self._producer = Producer(self._world)
 
 
-class OutboxConnection:
-    """Understands the two statements of relay_batch, and no others. A restore of the database ends it."""
+class WorldOutbox(OutboxConnection):
+    """The connection of one relay to the outbox of the world. A restore of the database ends it."""
 
     def __init__(self, world: "World") -> None:
+        super().__init__(())
         self._world = world
         self._generation = world.wallet.generation
-        self._rows: list[Any] = []
 
-    @contextmanager
-    def cursor(self) -> Iterator["OutboxConnection"]:
-        yield self
-
-    @contextmanager
-    def within(self, seconds: int) -> Iterator[None]:
-        yield
-
-    def execute(self, statement: str, parameters: Sequence[Any]) -> None:
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
         self._world.between_calls(can_fail=[_lost()])
         if self._generation != self._world.wallet.generation:
             raise _lost()
-        outbox = self._world.wallet.outbox
-        if statement == SELECT_OLDEST:
-            oldest = sorted(outbox.items())[: min(parameters[0], self._world.random.randint(1, 20))]
-            now = self._world.now()
-            self._rows = [(number, *event, event_id, "request", now) for number, (event, event_id) in oldest]
-        elif statement == DELETE_EXACT_IDS:
-            ids = json.loads(parameters[0])
-            if "remove" in self._world.broken:  # DELETE … WHERE id <= last
-                ids = [number for number in outbox if number <= ids[-1]]
-            for number in ids:
-                self._remove(number)
-        else:
-            raise NotImplementedError(statement)
+        super().execute(statement, parameters)
         # The response may be lost after the statement took effect.
         self._world.between_calls(can_fail=[_lost()])
 
-    def fetchall(self) -> list[Any]:
-        return self._rows
+    def oldest(self, limit: int) -> list[Any]:
+        oldest = sorted(self._world.wallet.outbox.items())[: min(limit, self._world.random.randint(1, 20))]
+        now = self._world.now()
+        return [(number, *event, event_id, "request", now) for number, (event, event_id) in oldest]
+
+    def delete(self, ids: list[int]) -> None:
+        if "range-delete" in self._world.broken:  # as `id <= last` would do
+            ids = [number for number in self._world.wallet.outbox if number <= ids[-1]]
+        for number in ids:
+            self._remove(number)
 
     def _remove(self, number: int) -> None:
         if row := self._world.wallet.outbox.pop(number, None):

@@ -46,7 +46,8 @@ def test_a_world_that_has_ended_is_not_kept_in_memory():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_broken_product_breaks_a_promise(name):
+def test_the_promises_notice_the_damage_of_a_wrong_version(name):
+    """Proves the promises. The wrong version is in the simulation: see broken.py."""
     with pytest.raises(AssertionError):
         run_schedules(200, broken={name})
 

@@ -30,7 +30,7 @@ class Crash(BaseException):
 
 
 class World:
-    """`broken` names parts of the product that are replaced by a wrong one: the promises must then fail."""
+    """`broken` names wrong versions (see broken.py) that this world uses: the promises must then fail."""
 
     def __init__(self, seed: int, steps: int = 250, broken: Collection[str] = ()) -> None:
         self.random = random.Random(seed)
