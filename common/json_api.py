@@ -28,7 +28,7 @@ _HEADERS_BY_STATUS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": 
 
 
 class JsonApp(Bottle):  # type: ignore[misc]  # Bottle has no types
-    """An app whose routes return dicts and may raise the given domain errors: each becomes its status.
+    """An app whose routes return dicts and may raise the errors of `status_by_error`: each becomes its status.
 
     With a token, every route requires it as bearer authentication, except those registered with `public=True`.
     `<name:id>` in a path matches any characters, including a slash. Pages of `other_origin` may read the routes that
@@ -115,9 +115,9 @@ def _detail(error: Exception) -> str:
             " or, without one, first check whether the change was made"
         )
     if isinstance(error, DatabaseUnavailable):
-        return "the database is not available; nothing was changed"
+        return "the database is not available; this attempt changed nothing"
     if isinstance(error, Conflict):
-        return "too many conflicts with other requests; nothing was changed; retry"
+        return "too many conflicts with other requests; this attempt changed nothing; retry"
     return str(error)
 
 
