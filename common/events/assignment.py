@@ -140,14 +140,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
             self._begin(known, starts)
         return bool(self._consumer.assignment() - missing <= self.positions.keys())
 
-    def commit_for_tools(self) -> None:
-        """Commit to Kafka, without waiting, for the tools that show lag. No service reads these offsets."""
-        committed = {
+    def copy_offsets_to_kafka(self) -> None:
+        """Copy the stored offsets to Kafka, without waiting, for tools that show lag. No service reads the copies."""
+        copies = {
             TopicPartition(*partition): OffsetAndMetadata(stored.next_offset, "", UNKNOWN_EPOCH)
             for partition, stored in self.positions.items()
         }
-        if committed:
-            self._consumer.commit_async(committed)
+        if copies:
+            self._consumer.commit_async(copies)
 
     def _drop_lost_partitions(self) -> None:
         consumed = self._consumer.assignment() - self._consumer.paused()  # a paused partition is not initialized

@@ -37,7 +37,7 @@ FETCH_WAIT_MS = 100
 SESSION_MS, HEARTBEAT_MS = 6_000, 1_000
 METADATA_MS = 5_000  # a re-created topic seems to be the old one for so long
 PROBE_SECONDS = 1  # between two probes, as in the relay
-TOOLS_COMMIT_SECONDS = 1  # between two commits to Kafka, which only tools that show lag read
+COPY_SECONDS = 1  # between two copies of the stored offsets to Kafka, which only tools that show lag read
 FORGET_SECONDS = 60  # between two deletions of dead letters that were decided long ago
 RETRY_SECONDS = 0.5
 # How long this thread may hold the GIL while HTTP threads wait for it. During a backlog the shorter switch interval
@@ -101,7 +101,7 @@ def create_kafka_consumer(options: dict[str, Any], group: Group) -> KafkaConsume
         session_timeout_ms=SESSION_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        auto_offset_reset="earliest",  # only for an offset that Kafka lacks: MySQL's offset is where to begin
         isolation_level="read_committed",  # aborted and open transactions are not applied
         max_poll_records=POLL_RECORDS,
         max_partition_fetch_bytes=FETCH_BYTES,
@@ -130,7 +130,7 @@ class Consumer(Generic[E]):
         self._projection = projection
         self._state = self._report.restore()
         self._probe = Probe(kafka_consumer, projection.topics, self.assignment, self._state)
-        self._probe_at = self._tools_commit_at = 0.0
+        self._probe_at = self._copy_at = 0.0
         self._forget_at = time.monotonic()
 
     @property
@@ -172,7 +172,7 @@ class Consumer(Generic[E]):
         if kafka_and_mysql_answered:
             if skipped := self.assignment.skipped():
                 self._apply(skipped)
-            self.assignment.commit_for_tools()
+            self.assignment.copy_offsets_to_kafka()
 
     def _apply(self, batches: dict[Partition, Batch]) -> int:
         started = time.perf_counter()
@@ -185,7 +185,7 @@ class Consumer(Generic[E]):
             self.assignment.invalidate(batches)
             return 0
         except (DatabaseUnavailable, Conflict) as error:
-            self.assignment.invalidate(batches)  # the COMMIT may have taken effect: only the stored offset knows
+            self.assignment.invalidate(batches)  # after OutcomeUnknown the stored offset shows what was committed
             self._state.mysql_writes_fail = isinstance(error, DatabaseUnavailable)
             return 0
         self._committed(batches, outcome)
@@ -212,9 +212,9 @@ class Consumer(Generic[E]):
             time.time(),
         )
         self._state.mysql_reads, self._state.mysql_writes_fail, self._state.kafka = "up", False, "up"
-        if time.monotonic() >= self._tools_commit_at:
-            self._tools_commit_at = time.monotonic() + TOOLS_COMMIT_SECONDS
-            self.assignment.commit_for_tools()
+        if time.monotonic() >= self._copy_at:
+            self._copy_at = time.monotonic() + COPY_SECONDS
+            self.assignment.copy_offsets_to_kafka()
 
     def _initialize(self) -> None:
         try:

@@ -56,8 +56,8 @@ class BatchTransaction(Generic[E]):
     def run(self, database: Database) -> Outcome:
         """Apply the batches and move the offsets, or change nothing.
 
-        Raises OffsetMoved when another consumer was faster, DatabaseUnavailable (the COMMIT may have taken effect) and
-        Conflict. A record that can never be applied is parked.
+        Raises OffsetMoved when another consumer was faster, DatabaseUnavailable and Conflict. The COMMIT may have taken
+        effect only after OutcomeUnknown, a DatabaseUnavailable. A record that can never be applied is parked.
         """
         records = [record for batch in self.batches.values() for record in batch.records]
         view = self.projection.consumed

@@ -92,7 +92,7 @@ OUTAGES = READ_ONLY | frozenset(
 
 
 class DatabaseUnavailable(Exception):
-    """The server cannot be reached, or cannot serve. Nothing was committed, except for OutcomeUnknown."""
+    """The server cannot be reached, or cannot serve. Nothing was committed, unless the error is an OutcomeUnknown."""
 
 
 class OutcomeUnknown(DatabaseUnavailable):
