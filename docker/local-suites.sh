@@ -41,8 +41,11 @@ run_lab() { # run_lab ARGUMENT...: without any it lists the labs, and starts not
   on_own_system python -m tests.labs --diagrams "$LOCAL_DIR/labs" "$@"
 }
 
-on_own_system() { # on_own_system COMMAND...: runs COMMAND with a system of its own on free ports, and removes that system
+# on_own_system COMMAND...: runs COMMAND with a system of its own on free ports, and removes that system. Only COMMAND, which
+# may print a table or JSON, has the standard output. The lines of this script are on standard error.
+on_own_system() {
   local suite status
+  exec 3>&1 >&2
   BASE=$LOCAL_DIR # not local: the trap runs after this function
   remove_abandoned_tests
   prepare tests/requirements.txt
@@ -51,7 +54,7 @@ on_own_system() { # on_own_system COMMAND...: runs COMMAND with a system of its 
   trap 'clean_up $? "$BASE"' EXIT
   trap 'exit 129' HUP && trap 'exit 130' INT && trap 'exit 143' TERM
   choose_ports
-  bring_up
+  bring_up 3>&-
   export WALLET_URL=http://127.0.0.1:$WALLET_PORT BALANCES_URL=http://127.0.0.1:$BALANCES_PORT
   export TEST_WALLET_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/wallet_test
   export TEST_BALANCES_DATABASE_URL=mysql://tests:tests@127.0.0.1:$MYSQL_PORT/balances_test
@@ -61,7 +64,7 @@ on_own_system() { # on_own_system COMMAND...: runs COMMAND with a system of its 
   export MYSQLD JAVA KAFKA_LIBS # for a test that starts a server or a broker of its own
   info "running $*"
   set -m # in a process group of its own: a signal reaches us at once, and through us the command and its children
-  "$@" </dev/null &
+  "$@" </dev/null >&3 3>&- &
   suite=$!
   set +m
   trap 'kill -INT -- "-$suite"' HUP INT TERM

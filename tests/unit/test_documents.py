@@ -20,6 +20,7 @@ OUTPUT_OR_COMMENT = re.compile(r"(^|\s)#|^\$ |^[{\[]")
 # Names of other programs, quoted where a document explains or configures them.
 FOREIGN = {"OLD_DATABASE", "index_name", "innodb_flush_log_at_trx_commit", "wsrep_sync_wait"}
 PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)+/?")
+PATH_OF_A_MACHINE = re.compile(r"(?<![\w.~-])/(?:home|root|tmp|Users|work)/\S*")
 SEQUENCE_LINE = re.compile(r"participant (\w+)( as .+)?|(\w+)--?>>(\w+): .+|Note over (\w+)(?:,(\w+))?: .+")
 
 of_each = pytest.mark.parametrize("document", ALL, ids=lambda document: document.name)
@@ -157,6 +158,11 @@ def test_every_file_named_in_code_exists(document: Document) -> None:
     named = [word for word in words if re.fullmatch(r"[\w.-]+(/[\w.-]+)+\.\w+", word)]
 
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@of_each
+def test_no_path_is_one_of_the_machine_on_which_a_document_was_written(document: Document) -> None:
+    assert PATH_OF_A_MACHINE.findall(document.text) == []
 
 
 @of_each

@@ -122,6 +122,22 @@ def test_a_test_system_whose_run_is_alive_is_kept(run, tmp_path):
     assert in_use.exists()
 
 
+RUNS_A_SUITE = """
+. ./local.sh status >/dev/null
+prepare() { :; }
+bring_up() { info starting mysql on port 1; }
+on_own_system sh -c 'echo the table && exit 1'
+"""
+
+
+def test_standard_output_of_a_suite_has_only_what_the_suite_prints(run, tmp_path):
+    done = run("-c", RUNS_A_SUITE)
+
+    assert (done.returncode, done.stdout) == (1, "the table\n")
+    assert "starting mysql on port 1\n" in done.stderr
+    assert f"that system's logs are in {tmp_path}/local/failed-logs\n" in done.stderr
+
+
 def test_a_second_run_waits_for_the_first(tmp_path):
     lock = tmp_path / "local" / "run" / "up.lock"
     lock.parent.mkdir(parents=True)
