@@ -70,7 +70,8 @@ def _serve(server: HttpServer, address: str, workers: Sequence[Worker]) -> None:
     signals = _queue_signals()
     for thread in working:
         thread.start()
-    threading.Thread(target=_watchdog, args=(supervised, stop), daemon=True).start()
+    if supervised:
+        threading.Thread(target=_watchdog, args=(supervised, stop), daemon=True).start()
     threading.Thread(target=close_idle_connections, args=(server, stop), daemon=True).start()
     threading.Thread(target=_stop_in_order, args=(server, signals, stop, working), daemon=True).start()
     facts = {"address": address, "pid": os.getpid()}
