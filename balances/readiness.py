@@ -10,9 +10,10 @@ from common.worker_status import WorkerStatus
 
 
 def check(database: Database, status: WorkerStatus) -> tuple[int, dict[str, Any]]:
-    """The HTTP status and the facts. 503 if MySQL is unavailable, or the consumer is stuck or has no position yet.
+    """The HTTP status and the facts. 503 if MySQL is unavailable, or the consumer is stuck or has had no position.
 
-    Without Kafka Balances remains ready: it serves the stored balances, and the facts give their age.
+    A position counts until the service ends, also after a restart of the consumer. Balances then remains ready without
+    Kafka: it serves the stored balances, and the facts give their age.
     """
     known = status.read()
     facts: dict[str, Any] = {
