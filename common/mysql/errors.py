@@ -96,7 +96,7 @@ class DatabaseUnavailable(Exception):
 
 
 class OutcomeUnknown(DatabaseUnavailable):
-    """The connection was lost during a COMMIT, which may or may not have taken effect."""
+    """MySQL failed during a COMMIT, which may or may not have taken effect."""
 
 
 class Conflict(Exception):

@@ -424,7 +424,7 @@ def test_a_recreated_topic_under_a_consumer_is_read_from_its_beginning(worker, a
     assert offsets_in(balances_database) == {0: 2}
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("while_stopped", [False, True], ids=["under a consumer", "while stopped"])
 def test_a_topic_recreated_with_fewer_partitions_is_read(
     kafka, admin, make_topic, send, balances_database, while_stopped
@@ -446,13 +446,13 @@ def test_a_topic_recreated_with_fewer_partitions_is_read(
 def read_announcement(worker, send, topic):
     send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(10))
 
-    def read():
+    def step():
         records = worker.consume_batch()
         worker.maintain()
         return records
 
-    eventually(read, seconds=40)
-    eventually(lambda: worker.consume_batch() == 0 and set(worker.assignment.positions) == {Partition(topic, 0)})
+    eventually(step, seconds=40)
+    eventually(lambda: step() == 0 and set(worker.assignment.positions) == {Partition(topic, 0)}, seconds=40)
 
 
 def test_a_truncated_log_is_read_from_its_beginning(kafka, send, topic, balances_database):
