@@ -38,23 +38,32 @@ def _loop(name: str, accounts: int) -> Callable[[int], Run]:
     return lambda seconds: {name: sql_loop.run(accounts, seconds)}
 
 
+STEPS = [
+    Step(_load("post", ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
+    Step(_loop("loop", ACCOUNTS), is_product=False, fixed_seconds=0.2),
+    Step(_load("hot_post", HOT_ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
+    Step(_loop("hot_loop", HOT_ACCOUNTS), is_product=False, fixed_seconds=0.2),
+    Step(_load("more_post", ACCOUNTS, MORE_CONNECTIONS), fixed_seconds=0.3),
+]
+
+
+def _failed(metric: str) -> list[Row]:
+    loads = {"8 connections": "post", "two accounts": "hot_post", "32 connections": "more_post"}
+    return [
+        Row(f"{metric}, {load}, failed", "responses", f"{name}_failed", at_most=0, every_run=True)
+        for load, name in loads.items()
+    ]
+
+
 ONE_PROCESS = Benchmark(
     about="POST with the relay running against a loop of the same SQL in 8 threads of one process",
     prepare=partial(_prepared, http_processes=1),
-    steps=[
-        Step(_load("post", ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
-        Step(_loop("loop", ACCOUNTS), is_product=False, fixed_seconds=0.2),
-        Step(_load("hot_post", HOT_ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
-        Step(_loop("hot_loop", HOT_ACCOUNTS), is_product=False, fixed_seconds=0.2),
-        Step(_load("more_post", ACCOUNTS, MORE_CONNECTIONS), fixed_seconds=0.3),
-    ],
+    steps=STEPS,
     rows=[
         Row("POST, 8 connections", "transfers/s", "post", "loop", "bare SQL loop", at_least=0.6),
         Row("POST, 8 connections, two accounts", "transfers/s", "hot_post", "hot_loop", "bare SQL loop", at_least=0.6),
         Row("POST, 32 connections", "transfers/s", "more_post", "post", "8 connections", at_least=1),
-        Row("POST, 8 connections, failed", "responses", "post_failed", at_most=0, every_run=True),
-        Row("POST, two accounts, failed", "responses", "hot_post_failed", at_most=0, every_run=True),
-        Row("POST, 32 connections, failed", "responses", "more_post_failed", at_most=0, every_run=True),
+        *_failed("POST"),
         Row("POST, 8 connections, p99", "ms", "post_p99"),
         Row("POST, two accounts, p99", "ms", "hot_post_p99"),
     ],
@@ -63,24 +72,11 @@ ONE_PROCESS = Benchmark(
 TWO_PROCESSES = Benchmark(
     about="POST with two processes against the loop of one process",
     prepare=partial(_prepared, http_processes=2),
-    steps=[
-        Step(_load("two_post", ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
-        Step(_loop("two_loop", ACCOUNTS), is_product=False, fixed_seconds=0.2),
-        Step(_load("two_hot_post", HOT_ACCOUNTS, CONNECTIONS), fixed_seconds=0.3),
-        Step(_loop("two_hot_loop", HOT_ACCOUNTS), is_product=False, fixed_seconds=0.2),
-        Step(_load("two_more_post", ACCOUNTS, MORE_CONNECTIONS), fixed_seconds=0.3),
-    ],
+    steps=STEPS,
     rows=[
-        Row("POST, 2 processes, 8 connections", "transfers/s", "two_post", "two_loop", "bare SQL loop"),
-        Row("POST, 2 processes, two accounts", "transfers/s", "two_hot_post", "two_hot_loop", "bare SQL loop"),
-        Row("POST, 2 processes, 32 connections", "transfers/s", "two_more_post", "two_post", "8 connections"),
-        *(
-            Row(f"POST, 2 processes, {name}, failed", "responses", f"{key}_failed", at_most=0, every_run=True)
-            for name, key in (
-                ("8 connections", "two_post"),
-                ("two accounts", "two_hot_post"),
-                ("32 connections", "two_more_post"),
-            )
-        ),
+        Row("POST, 2 processes, 8 connections", "transfers/s", "post", "loop", "bare SQL loop"),
+        Row("POST, 2 processes, two accounts", "transfers/s", "hot_post", "hot_loop", "bare SQL loop"),
+        Row("POST, 2 processes, 32 connections", "transfers/s", "more_post", "post", "8 connections"),
+        *_failed("POST, 2 processes"),
     ],
 )
