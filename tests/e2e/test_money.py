@@ -2,29 +2,25 @@
 
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests import browser
+from tests.browser import Browser
 
 WALLET_URL = os.environ.get("WALLET_URL")
 
-pytestmark = [
-    pytest.mark.skipif(not WALLET_URL, reason="WALLET_URL is not set"),
-    pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium"),
-]
+pytestmark = pytest.mark.skipif(not WALLET_URL, reason="WALLET_URL is not set")
 
 
 @pytest.fixture(scope="module")
-def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as window:
-        window.open(str(WALLET_URL))
-        yield window
+def window(tab: Browser) -> Browser:
+    """The page of Wallet, opened once: these tests change nothing in it."""
+    tab.open(str(WALLET_URL))
+    return tab
 
 
-def parsed(window: browser.Browser, text: str) -> Any:
+def parsed(window: Browser, text: str) -> Any:
     return window.run(f"import('/static/money.js').then(money => money.parseMoney({json.dumps(text)}))")
 
 
@@ -54,7 +50,7 @@ def parsed(window: browser.Browser, text: str) -> Any:
         ("9.999.999.999.999,99", 999_999_999_999_999),
     ],
 )
-def test_an_amount_is_read_as_people_write_it(window: browser.Browser, text: str, cents: int) -> None:
+def test_an_amount_is_read_as_people_write_it(window: Browser, text: str, cents: int) -> None:
     assert parsed(window, text) == {"cents": cents}
 
 
@@ -88,11 +84,11 @@ def test_an_amount_is_read_as_people_write_it(window: browser.Browser, text: str
         ("Infinity", "not_a_number"),
     ],
 )
-def test_what_is_no_clear_amount_is_refused_with_its_problem(window: browser.Browser, text: str, problem: str) -> None:
+def test_what_is_no_clear_amount_is_refused_with_its_problem(window: Browser, text: str, problem: str) -> None:
     assert parsed(window, text) == {"problem": problem}
 
 
-def test_every_amount_that_a_page_shows_is_read_back_as_the_same_amount(window: browser.Browser) -> None:
+def test_every_amount_that_a_page_shows_is_read_back_as_the_same_amount(window: Browser) -> None:
     differing = window.run(
         "import('/static/money.js').then(({formatMoney, parseMoney}) => ['en-US', 'pt-BR'].flatMap(locale =>"
         " [1, 7, 150, 99999, 100000, 123456789, 999999999999999].filter(cents =>"

@@ -6,7 +6,6 @@ import re
 import pytest
 import requests
 
-from tests import browser
 from tests.eventually import eventually
 
 WALLET_URL, BALANCES_URL = os.environ.get("WALLET_URL"), os.environ.get("BALANCES_URL")
@@ -15,20 +14,12 @@ FIRST, SECOND = (f"a0000000-0000-4000-8000-00000000000{number}" for number in (1
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not WALLET_URL or not BALANCES_URL, reason="WALLET_URL and BALANCES_URL are not set"),
-    pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as window:
-        yield window
 
 
 @pytest.fixture
 def wallet(window):
-    _opened(window, WALLET_URL)
-    return window
+    return _opened(window, WALLET_URL)
 
 
 @pytest.fixture
@@ -73,7 +64,6 @@ def test_the_way_of_a_transfers_event_is_shown_until_balances_has_applied_it(wal
     eventually(lambda: place in wallet.text("#arrivals"))
     assert wallet.run("document.title") == "Balances"
     _post_transfer(SECOND, FIRST)
-    wallet.errors.clear()
 
 
 def test_an_account_that_is_opened_from_the_page_receives_a_transfer_and_lists_it(wallet):
@@ -102,7 +92,6 @@ def test_the_wallets_page_shows_a_refusal_as_a_sentence(wallet):
         r"Refused: .+ …0001 has [\d,]+\.\d\d, less than 9,999,999\.00\.",
         wallet.text("#outcome"),
     )
-    wallet.errors.clear()  # a browser notes each refusal
 
 
 def test_a_transfer_without_an_answer_keeps_its_key_and_is_done_once(wallet):
@@ -126,7 +115,6 @@ def test_a_transfer_without_an_answer_keeps_its_key_and_is_done_once(wallet):
     after = requests.get(f"{WALLET_URL}/accounts/{FIRST}", timeout=5).json()["balance"]
     assert round(before - after, 2) == 0.01
     _transfer(wallet, SECOND, FIRST, "0.01")
-    wallet.errors.clear()
 
 
 def test_the_page_of_balances_shows_the_events_and_marks_what_changes(balances):
@@ -156,7 +144,6 @@ def test_the_page_of_balances_shows_when_its_service_does_not_answer_and_keeps_i
     assert [row.split()[:2] for row in _rows(balances)] == [row.split()[:2] for row in known]
     balances.disconnect(offline=False)
     eventually(lambda: balances.text("#state") == "Ready")
-    balances.errors.clear()
 
 
 @pytest.mark.parametrize("url", [WALLET_URL, BALANCES_URL], ids=["wallet", "balances"])
@@ -167,7 +154,6 @@ def test_a_page_fits_a_telephone(window, url):
     eventually(lambda: FIRST in window.text("body"))
 
     assert window.run("document.documentElement.scrollWidth") <= 360
-    window.resize(width=900, height=900)
 
 
 @pytest.mark.parametrize("url", [WALLET_URL, BALANCES_URL], ids=["wallet", "balances"])
@@ -189,7 +175,6 @@ def test_no_other_script_runs_in_a_page_and_no_other_site_may_show_it(window, ur
     assert "style=" not in answer.text
     assert not re.search(r"<script(?! type=\"module\" src=)|<style", answer.text)
     assert not [name for name in answer.headers if name.startswith("Access-Control-")]
-    window.errors.clear()  # the browser reports which script it kept out
 
 
 def _opened(window, url):

@@ -116,15 +116,6 @@ def test_a_service_without_a_token_logs_once_that_authentication_is_disabled(wal
 # ---- in the browser
 
 
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    browser = pytest.importorskip("tests.browser", reason="this project has no page")
-    if not browser.program():
-        pytest.skip("no browser here: apt-get install chromium")
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as window:
-        yield window
-
-
 @pytest.fixture
 def ana(wallet_database, balances_database):
     execute(wallet_database, "INSERT INTO clients (id, name, email) VALUES ('ana', 'Ana <b>', 'ana@example.com')")

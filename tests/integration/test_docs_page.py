@@ -1,18 +1,12 @@
 """GET /docs: the description of the API as a page that sends requests, in a real browser."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests import browser
+from tests.browser import Browser
 from tests.eventually import eventually
 from tests.integration.page_server import PageServer, account, balance
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium"),
-    pytest.mark.timeout(180),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 LISTS = {"wallet": ("Accounts/getAccounts", "accounts"), "balances": ("Balances/getBalances", "balances")}
 TOKEN = "a-token-of-this-test"
@@ -21,27 +15,8 @@ LOAD_SECONDS = 30  # the viewer is 1.7 MB of JavaScript, and a busy machine take
 of_each_service = pytest.mark.parametrize("name", LISTS)
 
 
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
-
-
-@pytest.fixture
-def window(tab: browser.Browser) -> Iterator[browser.Browser]:
-    tab.prefer("en-US,en")
-    tab.resize(1200, 900)
-    yield tab
-    tab.run("sessionStorage.clear()")
-    tab.open("about:blank")
-    tab.errors.clear()
-    tab.requests.clear()
-
-
 @of_each_service
-def test_the_page_shows_every_operation_and_breaks_no_rule_of_its_security_policy(
-    window: browser.Browser, name: str
-) -> None:
+def test_the_page_shows_every_operation_and_breaks_no_rule_of_its_security_policy(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         window.open(f"{service.url}/docs")
 
@@ -55,7 +30,7 @@ def test_the_page_shows_every_operation_and_breaks_no_rule_of_its_security_polic
 
 
 @of_each_service
-def test_the_page_asks_no_other_site(window: browser.Browser, name: str) -> None:
+def test_the_page_asks_no_other_site(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         window.open(f"{service.url}/docs")
         eventually(lambda: window.run("document.querySelectorAll('.opblock').length"), LOAD_SECONDS)
@@ -67,7 +42,7 @@ def test_the_page_asks_no_other_site(window: browser.Browser, name: str) -> None
 
 
 @of_each_service
-def test_try_it_out_sends_a_request_and_shows_its_response(window: browser.Browser, name: str) -> None:
+def test_try_it_out_sends_a_request_and_shows_its_response(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         service.items = [account("a1", "Ana Souza", 5)] if name == "wallet" else [balance("a1", 5)]
 
@@ -80,7 +55,7 @@ def test_try_it_out_sends_a_request_and_shows_its_response(window: browser.Brows
 
 
 @of_each_service
-def test_with_authentication_the_page_asks_for_the_token_and_sends_it(window: browser.Browser, name: str) -> None:
+def test_with_authentication_the_page_asks_for_the_token_and_sends_it(window: Browser, name: str) -> None:
     with PageServer(name, TOKEN) as service:
         window.open(f"{service.url}/docs")
         eventually(lambda: window.visible("#login"))
@@ -99,7 +74,7 @@ def test_with_authentication_the_page_asks_for_the_token_and_sends_it(window: br
 
 
 @of_each_service
-def test_the_page_of_the_service_links_to_it(window: browser.Browser, name: str) -> None:
+def test_the_page_of_the_service_links_to_it(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         window.open(service.url)
         eventually(lambda: window.text("footer a"))
@@ -108,7 +83,7 @@ def test_the_page_of_the_service_links_to_it(window: browser.Browser, name: str)
         eventually(lambda: window.run("location.pathname") == "/docs")
 
 
-def test_a_transfer_can_be_sent_from_the_page(window: browser.Browser) -> None:
+def test_a_transfer_can_be_sent_from_the_page(window: Browser) -> None:
     with PageServer("wallet") as service:
         shown = _try(window, service, "wallet", "Transactions/createTransaction")
 
@@ -116,7 +91,7 @@ def test_a_transfer_can_be_sent_from_the_page(window: browser.Browser) -> None:
         assert [transfer["amount"] for transfer in service.transfers] == [100]
 
 
-def _try(window: browser.Browser, service: PageServer, name: str, operation: str = "") -> str:
+def _try(window: Browser, service: PageServer, name: str, operation: str = "") -> str:
     """Send the example request of the operation; return the status and the body that the page shows."""
     window.open("about:blank")  # a change of the fragment alone would not load the page
     window.open(f"{service.url}/docs#/{operation or LISTS[name][0]}")

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_core_python.base import AXE_SCRIPT
 
-from tests import browser
+from tests.browser import Browser
 from tests.eventually import eventually
 from tests.integration.page_server import (
     PageServer,
@@ -23,29 +24,10 @@ from tests.integration.page_server import (
     transaction,
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not browser.program(), reason="no browser here: apt-get install chromium"),
-]
+pytestmark = pytest.mark.slow
 
 BOTH = pytest.mark.parametrize("name", ["wallet", "balances"])
 STATE_SECONDS = 5  # a page shows within this that something is down
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Browser]:
-    with browser.Browser(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
-
-
-@pytest.fixture
-def window(tab: browser.Browser) -> Iterator[browser.Browser]:
-    """The browser in English; all that a test leaves in it is undone."""
-    tab.prefer("en-US,en")
-    tab.resize(900, 900)
-    yield tab
-    tab.open("about:blank")
-    tab.errors.clear()
 
 
 def sample(name: str, number: int) -> dict[str, object]:
@@ -55,7 +37,7 @@ def sample(name: str, number: int) -> dict[str, object]:
 
 
 @BOTH
-def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: browser.Browser, name: str) -> None:
+def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, 1), sample(name, 2)]
         window.open(service.url)
@@ -70,7 +52,7 @@ def test_a_row_that_is_no_longer_in_the_api_leaves_the_page(window: browser.Brow
 
 
 @BOTH
-def test_an_empty_list_is_shown_as_empty(window: browser.Browser, name: str) -> None:
+def test_an_empty_list_is_shown_as_empty(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         window.open(service.url)
 
@@ -82,7 +64,7 @@ def test_an_empty_list_is_shown_as_empty(window: browser.Browser, name: str) -> 
 @BOTH
 @pytest.mark.parametrize("dependency", ["mysql", "kafka"])
 def test_the_page_shows_within_seconds_that_a_dependency_is_down_and_back_up(
-    window: browser.Browser, name: str, dependency: str
+    window: Browser, name: str, dependency: str
 ) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, 1)]
@@ -99,7 +81,7 @@ def test_the_page_shows_within_seconds_that_a_dependency_is_down_and_back_up(
 
 
 @BOTH
-def test_the_page_shows_in_time_that_mysql_hangs_though_no_list_is_answered(window: browser.Browser, name: str) -> None:
+def test_the_page_shows_in_time_that_mysql_hangs_though_no_list_is_answered(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, 1)]
         window.open(service.url)
@@ -117,7 +99,7 @@ def test_the_page_shows_in_time_that_mysql_hangs_though_no_list_is_answered(wind
 
 
 @BOTH
-def test_the_page_shows_that_an_announcement_is_required(window: browser.Browser, name: str) -> None:
+def test_the_page_shows_that_an_announcement_is_required(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         service.facts["announce_required"] = True
         window.open(service.url)
@@ -128,7 +110,7 @@ def test_the_page_shows_that_an_announcement_is_required(window: browser.Browser
 
 @BOTH
 def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is_hidden(
-    window: browser.Browser, name: str
+    window: Browser, name: str
 ) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, number) for number in range(500)]
@@ -156,7 +138,7 @@ def test_with_500_items_a_page_asks_at_most_twice_a_second_and_never_while_it_is
 
 
 @BOTH
-def test_500_items_are_shown_in_parts_and_each_is_found_by_search(window: browser.Browser, name: str) -> None:
+def test_500_items_are_shown_in_parts_and_each_is_found_by_search(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, number) for number in range(500)]
         window.open(service.url)
@@ -173,7 +155,7 @@ def test_500_items_are_shown_in_parts_and_each_is_found_by_search(window: browse
 
 
 @BOTH
-def test_more_items_than_one_response_holds_are_read_in_several(window: browser.Browser, name: str) -> None:
+def test_more_items_than_one_response_holds_are_read_in_several(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, number) for number in range(2500)]
         window.open(service.url)
@@ -183,7 +165,7 @@ def test_more_items_than_one_response_holds_are_read_in_several(window: browser.
         eventually(lambda: "of 2,499" in window.text("#note"), 20)
 
 
-def test_an_account_is_found_by_its_name_without_accents(window: browser.Browser) -> None:
+def test_an_account_is_found_by_its_name_without_accents(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account("a1", "João Gonçalves", 1), account("a2", "Ana Souza", 1)]
         window.open(service.url)
@@ -194,7 +176,7 @@ def test_an_account_is_found_by_its_name_without_accents(window: browser.Browser
         assert window.run("document.querySelectorAll('#rows tr').length") == 1
 
 
-def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(window: browser.Browser) -> None:
+def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account(f"a{number:04}", "Empty", 0) for number in range(500)] + [account("z", "Zoe", 5)]
         window.open(service.url)
@@ -205,7 +187,7 @@ def test_accounts_with_money_come_first_and_only_these_are_offered_as_senders(wi
         assert "5.00" in window.text("#from-balance")
 
 
-def test_the_two_accounts_of_one_client_are_distinguished_on_a_phone(window: browser.Browser) -> None:
+def test_the_two_accounts_of_one_client_are_distinguished_on_a_phone(window: Browser) -> None:
     with PageServer("wallet") as service:
         ids = ["a0000000-0000-4000-8000-1110000000aa", "a0000000-0000-4000-8000-2220000000aa"]
         service.items = [account(each, "Maria Aparecida dos Santos Oliveira", 5, "maria") for each in ids]
@@ -221,7 +203,7 @@ def test_the_two_accounts_of_one_client_are_distinguished_on_a_phone(window: bro
         assert window.run("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_sender_is_not_offered_as_receiver(window: browser.Browser) -> None:
+def test_the_sender_is_not_offered_as_receiver(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5) for each in "abc"]
         window.open(service.url)
@@ -235,7 +217,7 @@ def test_the_sender_is_not_offered_as_receiver(window: browser.Browser) -> None:
         assert window.run("document.querySelector('#to').value") in offered
 
 
-def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(window: browser.Browser) -> None:
+def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5000) for each in "ab"]
         window.open(service.url)
@@ -253,7 +235,7 @@ def test_one_and_a_half_is_sent_for_a_comma_and_an_ambiguous_amount_is_not_sent(
         assert window.text("#amount-problem") == ""
 
 
-def test_a_transfer_in_progress_keeps_its_key(window: browser.Browser) -> None:
+def test_a_transfer_in_progress_keeps_its_key(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.refusals = [refusal(409, "in progress"), refusal(422, "account a would hold more than 1")]
@@ -272,14 +254,26 @@ def test_a_transfer_in_progress_keeps_its_key(window: browser.Browser) -> None:
         assert first == second != third
 
 
-def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browser) -> None:
-    with PageServer("wallet") as service, PageServer("balances") as balances:
+@contextmanager
+def both_services(token: str = "") -> Iterator[tuple[PageServer, PageServer]]:
+    """A Wallet with two accounts whose page may read from Balances, and that Balances, with its token."""
+    with PageServer("wallet") as service, PageServer("balances", token) as balances:
         service.reads, balances.read_by = balances.url, service.url
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.links = {"wallet": None, "balances": balances.url}
-        window.open(service.url)
-        eventually(lambda: window.text("#rows"))
-        window.click("#send")
+        yield service, balances
+
+
+def send_transfer(window: Browser, service: PageServer) -> None:
+    """Open the page of Wallet and send the transfer that the form proposes."""
+    window.open(service.url)
+    eventually(lambda: window.text("#rows"))
+    window.click("#send")
+
+
+def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: Browser) -> None:
+    with both_services() as (service, balances):
+        send_transfer(window, service)
 
         eventually(lambda: "Waiting for the relay" in window.text("#steps"))
         assert "Committed in MySQL: Wallet answered after" in window.text("#steps")
@@ -292,25 +286,17 @@ def test_the_steps_of_a_transfer_are_shown_as_they_happen(window: browser.Browse
 
 
 def test_an_event_that_was_applied_before_the_relay_read_the_acknowledgement_is_explained(
-    window: browser.Browser,
+    window: Browser,
 ) -> None:
-    with PageServer("wallet") as service, PageServer("balances") as balances:
-        service.reads, balances.read_by = balances.url, service.url
-        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
-        service.links = {"wallet": None, "balances": balances.url}
+    with both_services() as (service, balances):
         service.events, balances.events = [published(7)], [consumed(7, applied_after_ms=6.1)]  # acknowledged after 6.2
-        window.open(service.url)
-        eventually(lambda: window.text("#rows"))
-        window.click("#send")
+        send_transfer(window, service)
 
         eventually(lambda: "Applied by Balances 6.1 ms after the transfer, before the relay" in window.text("#steps"))
 
 
-def test_the_publication_of_an_event_is_shown_though_balances_does_not_answer(window: browser.Browser) -> None:
-    with PageServer("wallet") as service, PageServer("balances") as balances:
-        service.reads, balances.read_by = balances.url, service.url
-        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
-        service.links = {"wallet": None, "balances": balances.url}
+def test_the_publication_of_an_event_is_shown_though_balances_does_not_answer(window: Browser) -> None:
+    with both_services() as (service, balances):
         service.events = [published(7)]
         window.open(service.url)
         eventually(lambda: window.text("#rows"))
@@ -332,50 +318,38 @@ def test_the_publication_of_an_event_is_shown_though_balances_does_not_answer(wi
     ids=["stale", "parked"],
 )
 def test_a_transfer_that_balances_did_not_apply_is_shown_with_the_reason(
-    window: browser.Browser, record: dict[str, Any], sentence: str
+    window: Browser, record: dict[str, Any], sentence: str
 ) -> None:
-    with PageServer("wallet") as service, PageServer("balances") as balances:
-        service.reads, balances.read_by = balances.url, service.url
-        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
-        service.links = {"wallet": None, "balances": balances.url}
+    with both_services() as (service, balances):
         balances.events = [record]
-        window.open(service.url)
-        eventually(lambda: window.text("#rows"))
-        window.click("#send")
+        send_transfer(window, service)
 
         eventually(lambda: sentence in window.text("#steps"))
         assert "balances[0]@17 by the relay of another instance" in window.text("#steps")
         assert window.run("document.querySelector('#steps li:last-child').className") == "marked"
 
 
-def test_without_the_url_of_balances_the_steps_of_a_transfer_end_at_kafka(window: browser.Browser) -> None:
+def test_without_the_url_of_balances_the_steps_of_a_transfer_end_at_kafka(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account(each, f"Name {each}", 5) for each in "ab"]
         service.events = [published(7)]
-        window.open(service.url)
-        eventually(lambda: window.text("#rows"))
-        window.click("#send")
+        send_transfer(window, service)
 
         eventually(lambda: "BALANCES_URL is not set" in window.text("#steps"))
         assert "balances[0]@17" in window.text("#steps")
         assert not window.visible("#other")
 
 
-def test_the_steps_of_a_transfer_name_a_token_that_the_page_does_not_have(window: browser.Browser) -> None:
-    with PageServer("wallet") as service, PageServer("balances", token="secret") as balances:
-        service.reads, balances.read_by = balances.url, service.url
-        service.items = [account(each, f"Name {each}", 5) for each in "ab"]
-        service.links = {"wallet": None, "balances": balances.url}
-        window.open(service.url)
-        eventually(lambda: window.text("#rows"))
-        window.click("#send")
+def test_the_steps_of_a_transfer_name_a_token_that_the_page_does_not_have(window: Browser) -> None:
+    with both_services(token="secret") as (service, balances):
+        send_transfer(window, service)
 
         eventually(lambda: f"{balances.url}/events requires a token" in window.text("#steps"))
         assert not window.visible("#login")  # its own service requires none
 
 
 @BOTH
-def test_the_pages_link_to_each_other(window: browser.Browser, name: str) -> None:
+def test_the_pages_link_to_each_other(window: Browser, name: str) -> None:
     other = {"wallet": "balances", "balances": "wallet"}[name]
     with PageServer(name) as service:
         service.links[other] = "http://127.0.0.1:9/other"
@@ -385,7 +359,7 @@ def test_the_pages_link_to_each_other(window: browser.Browser, name: str) -> Non
         assert window.run("document.querySelector('#other').href") == "http://127.0.0.1:9/other"
 
 
-def test_arriving_events_are_listed_and_those_that_were_not_applied_are_marked(window: browser.Browser) -> None:
+def test_arriving_events_are_listed_and_those_that_were_not_applied_are_marked(window: Browser) -> None:
     with PageServer("balances") as service:
         service.events = [consumed(1, 1)]
         window.open(service.url)
@@ -403,7 +377,7 @@ def test_arriving_events_are_listed_and_those_that_were_not_applied_are_marked(w
         assert [each[1].split()[0] for each in rows] == ["parked", "stale", "applied"]
 
 
-def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
+def test_a_parked_record_is_read_on_the_page(window: Browser) -> None:
     with PageServer("balances") as service:
         service.dead_letters = [dead_letter(6, "no payload", "{}"), dead_letter(5, "no JSON", "<b>not json")]
         service.events = [consumed(3, 3, "parked", reason="no JSON", dead_letter="/dead-letters/5")]
@@ -425,7 +399,7 @@ def test_a_parked_record_is_read_on_the_page(window: browser.Browser) -> None:
         eventually(lambda: not window.visible("#parked-records"))
 
 
-def test_a_list_of_parked_records_that_could_not_be_read_is_gone_once_there_are_none(window: browser.Browser) -> None:
+def test_a_list_of_parked_records_that_could_not_be_read_is_gone_once_there_are_none(window: Browser) -> None:
     with PageServer("balances") as service:
         service.dead_letters = [dead_letter(5, "no JSON", "text")]
         service.facts["parked"] = 1
@@ -441,7 +415,7 @@ def test_a_list_of_parked_records_that_could_not_be_read_is_gone_once_there_are_
         eventually(lambda: not window.visible("#parked-records"))
 
 
-def test_parked_records_are_shown_newest_first_and_more_of_them_on_request(window: browser.Browser) -> None:
+def test_parked_records_are_shown_newest_first_and_more_of_them_on_request(window: Browser) -> None:
     shown = "[...document.querySelectorAll('#dead-letters details')].map(each => Number(each.dataset.id))"
     with PageServer("balances") as service:
         service.dead_letters = [dead_letter(number, "no JSON", "text") for number in range(250, 0, -1)]
@@ -464,9 +438,7 @@ def test_parked_records_are_shown_newest_first_and_more_of_them_on_request(windo
 
 
 @pytest.mark.parametrize(("name", "measured"), [("wallet", "outbox_rows"), ("balances", "lag")])
-def test_the_events_of_a_second_and_what_waits_are_drawn_as_charts(
-    window: browser.Browser, name: str, measured: str
-) -> None:
+def test_the_events_of_a_second_and_what_waits_are_drawn_as_charts(window: Browser, name: str, measured: str) -> None:
     chart = measured.removesuffix("_rows")
     with PageServer(name) as service:
         service.events = [published(1, 40) if name == "wallet" else consumed(1, 40)]
@@ -485,7 +457,7 @@ def test_the_events_of_a_second_and_what_waits_are_drawn_as_charts(
         assert window.errors == []
 
 
-def test_the_transfers_of_an_account_are_shown_newest_first_and_in_parts(window: browser.Browser) -> None:
+def test_the_transfers_of_an_account_are_shown_newest_first_and_in_parts(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account("a", "Ana", 5), account("b", "<i>Bia</i>", 5)]
         service.transactions = [transaction(number, "a", "b", number + 0.5) for number in range(14)]
@@ -509,7 +481,7 @@ def test_the_transfers_of_an_account_are_shown_newest_first_and_in_parts(window:
         eventually(lambda: not window.visible("#history"))
 
 
-def test_a_client_and_an_account_are_opened_from_the_page(window: browser.Browser) -> None:
+def test_a_client_and_an_account_are_opened_from_the_page(window: Browser) -> None:
     with PageServer("wallet") as service:
         service.items = [account("a", "Ana", 5, "client-ana")]
         service.clients = {"client-ana": "Ana"}
@@ -533,7 +505,7 @@ def test_a_client_and_an_account_are_opened_from_the_page(window: browser.Browse
 
 
 @BOTH
-def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: browser.Browser, name: str) -> None:
+def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, 1) | {"balance": 1234.5}, sample(name, 2)]
         service.facts["kafka"] = "down"
@@ -547,7 +519,7 @@ def test_a_page_speaks_portuguese_to_a_browser_that_prefers_it(window: browser.B
 
 
 @BOTH
-def test_both_languages_have_the_same_sentences(window: browser.Browser, name: str) -> None:
+def test_both_languages_have_the_same_sentences(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         window.open(service.url)
 
@@ -562,7 +534,7 @@ def test_both_languages_have_the_same_sentences(window: browser.Browser, name: s
 
 
 @BOTH
-def test_without_javascript_the_page_shows_what_is_needed(window: browser.Browser, name: str) -> None:
+def test_without_javascript_the_page_shows_what_is_needed(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         window.scripts(enabled=False)
         try:
@@ -578,7 +550,7 @@ def test_without_javascript_the_page_shows_what_is_needed(window: browser.Browse
 @BOTH
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 900])
-def test_axe_finds_nothing_to_correct(window: browser.Browser, name: str, dark: bool, width: int) -> None:
+def test_axe_finds_nothing_to_correct(window: Browser, name: str, dark: bool, width: int) -> None:
     with PageServer(name) as service:
         service.items = [sample(name, 1), sample(name, 2)]
         service.links = {"wallet": "http://127.0.0.1:9", "balances": None if name == "wallet" else "http://127.0.0.1:9"}
@@ -603,7 +575,7 @@ def test_axe_finds_nothing_to_correct(window: browser.Browser, name: str, dark: 
     assert found == []
 
 
-def show_all_parts(window: browser.Browser, service: PageServer) -> None:
+def show_all_parts(window: Browser, service: PageServer) -> None:
     """Everything that a page can show, at the same time."""
     if service.name == "wallet":
         window.click("#send")
@@ -620,7 +592,7 @@ def show_all_parts(window: browser.Browser, service: PageServer) -> None:
 
 
 @BOTH
-def test_the_files_of_a_page_are_kept_by_a_browser_until_they_change(window: browser.Browser, name: str) -> None:
+def test_the_files_of_a_page_are_kept_by_a_browser_until_they_change(window: Browser, name: str) -> None:
     with PageServer(name) as service:
         window.open(service.url)
         first, again, unknown, types = window.run(
