@@ -35,14 +35,21 @@ log = logging.getLogger("consumer")
 class Probe:
     """Writes the answers to `state`, and invalidates each position that is no longer the stored offset."""
 
-    def __init__(self, client: KafkaConsumer, topics: Sequence[str], assignment: Assignment, state: State) -> None:
+    def __init__(
+        self,
+        client: KafkaConsumer,
+        topics: Sequence[str],
+        assignment: Assignment,
+        state: State,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
         self._topics = topics
         self._assignment = assignment
         self._state = state
-        self._rebalances = Rebalances(lambda: request_rejoin(client))
+        self._rebalances = Rebalances(lambda: request_rejoin(client), clock)
         self._found: set[str] = set()
-        self._started_at = time.monotonic()
+        self._clock, self._started_at = clock, clock()
 
     def run(self, database: Database) -> bool:
         """Ask for the ends of all logs and for all stored offsets, of the other members too; whether both answered.
@@ -71,7 +78,7 @@ class Probe:
         found = {partition.topic for partition in partitions}
         missing = set(self._topics) - found
         self._found |= found
-        new_client = time.monotonic() < self._started_at + METADATA_SECONDS  # its first metadata may be on the way
+        new_client = self._clock() < self._started_at + METADATA_SECONDS  # its first metadata may be on the way
         self._state.missing_topics = sorted(missing & self._found if new_client else missing)
         self._state.leaderless = sorted(partition for partition in partitions if partition in without_leader)
         self._state.progress.observe(ends, stored, asked_at, complete=not missing and not without_leader)
@@ -108,7 +115,7 @@ class Rebalances:
     member has the partition and stores nothing.
     """
 
-    def __init__(self, request: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, request: Callable[[], None], clock: Callable[[], float]) -> None:
         self._request = request
         self._clock = clock
         self._unread: AbstractSet[Partition] = frozenset()

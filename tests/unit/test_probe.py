@@ -1,6 +1,5 @@
 """What a probe finds out, and when it requests a rebalance for partitions that nobody consumes."""
 
-import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,13 @@ from common.events.probe import METADATA_SECONDS, MOST_REJOIN_SECONDS, REJOIN_SE
 from common.events.state import State
 
 FIRST, SECOND = Partition("balances", 0), Partition("balances", 1)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Metadata:
@@ -53,13 +59,18 @@ def state() -> State:
 
 
 @pytest.fixture
-def probe(metadata: Metadata, state: State) -> Any:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def probe(metadata: Metadata, state: State, clock: Clock) -> Any:
     """Runs the probe against a database with offset 5 of both partitions."""
     stored = dict.fromkeys((FIRST, SECOND), StoredOffset("T1", 5))
     database: Any = SimpleNamespace(read=lambda query, topics: stored)
     assignment: Any = SimpleNamespace(invalidate_moved=lambda stored: [], positions={})
     client: Any = metadata
-    probe = Probe(client, ["balances"], assignment, state)
+    probe = Probe(client, ["balances"], assignment, state, clock)
     return lambda: probe.run(database)
 
 
@@ -122,36 +133,29 @@ def test_a_topic_is_not_missing_before_the_client_has_its_first_metadata(
 
 
 def test_a_topic_that_the_client_never_finds_is_missing_in_the_end(
-    probe: Any, metadata: Metadata, state: State, monkeypatch: pytest.MonkeyPatch
+    probe: Any, metadata: Metadata, state: State, clock: Clock
 ) -> None:
     metadata.leaders.clear()
     probe()
-    later = time.monotonic() + METADATA_SECONDS
-    monkeypatch.setattr("common.events.probe.time.monotonic", lambda: later)
+    clock.now = METADATA_SECONDS
     probe()
 
     assert state.missing_topics == ["balances"]
 
 
 def test_the_group_rebalances_for_the_partitions_of_a_recreated_topic_that_no_member_got(
-    probe: Any, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+    probe: Any, metadata: Metadata, clock: Clock
 ) -> None:
-    monkeypatch.setattr("common.events.probe.REJOIN_SECONDS", 0)
     probe()
+    clock.now = REJOIN_SECONDS
     probe()
     before = list(metadata.rejoins)
     metadata.topic_id = "T2"
     probe()
+    clock.now += REJOIN_SECONDS
     probe()
 
     assert (before, metadata.rejoins) == ([], ["T2"])
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Group:
