@@ -15,8 +15,9 @@ import pytest
 
 from tests.eventually import eventually
 from tests.integration.service import free_port
+from tests.kafka_broker import START_SECONDS, answers
 
-FETCH_SECONDS, START_SECONDS = 300, 40
+FETCH_SECONDS = 300
 
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>kafka-broker</artifactId><version>1</version>
@@ -29,8 +30,6 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   </plugin></plugins></build>
 </project>
 """
-
-_API_VERSIONS = b"\0\0\0\12\0\22\0\0\0\0\0\1\377\377"  # a request, answered once the broker serves
 
 _ZOOKEEPER = """
 tickTime=500
@@ -74,17 +73,12 @@ class OldBroker:
         is started again.
         """
 
-        def answers() -> bool:
+        def runs_and_answers() -> bool:
             if self._process is None or self._process.poll() is not None:
                 self._process = _java(self._libs, self._folder, "kafka.Kafka", "kafka.properties")
-            try:
-                with closing(socket.create_connection(("127.0.0.1", self._port), timeout=2)) as connection:
-                    connection.sendall(_API_VERSIONS)
-                    return bool(connection.recv(1))
-            except OSError:
-                return False
+            return answers(self._port)
 
-        eventually(answers, seconds=START_SECONDS)
+        eventually(runs_and_answers, seconds=START_SECONDS)
 
     def kill(self) -> None:
         """SIGKILL."""

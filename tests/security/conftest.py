@@ -1,16 +1,11 @@
 """A database server and a broker that demand TLS and a password, with certificates made for the day."""
 
-import socket
-import subprocess
-from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
 import pytest
 
 from tests.database_server import database_server
-from tests.environment import needed
-from tests.eventually import eventually
-from tests.integration.service import ROOT, free_port
+from tests.kafka_broker import KafkaBroker
 from tests.security.certificates import Authority
 
 PASSWORD = "S3cret-%40/:#?"  # of an unusual form; must never be in a log
@@ -81,16 +76,9 @@ def mysql_port(authority, tmp_path_factory):
 @pytest.fixture(scope="session")
 def kafka_ports(authority, tmp_path_factory):
     """{protocol: port} of a broker with a listener for each."""
-    java = [needed("JAVA"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN", "-cp"]
-    java.append(f"{needed('KAFKA_LIBS')}/*")
-    folder, controller = tmp_path_factory.mktemp("kafka"), free_port()
-    ports = {protocol: free_port() for protocol in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")}
-    listeners = ",".join(f"{protocol}://127.0.0.1:{port}" for protocol, port in ports.items())
+    protocols = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
     settings = {
-        "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
-        "listener.security.protocol.map": ",".join(f"{each}:{each}" for each in ports) + ",CONTROLLER:PLAINTEXT",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "log.dirs": folder / "data",
+        "listener.security.protocol.map": ",".join(f"{each}:{each}" for each in protocols) + ",CONTROLLER:PLAINTEXT",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": authority.server_both,
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
@@ -106,40 +94,12 @@ def kafka_ports(authority, tmp_path_factory):
         settings[f"{prefix}.plain.sasl.jaas.config"] = plain
         for mechanism in ("scram-sha-256", "scram-sha-512"):
             settings[f"{prefix}.{mechanism}.sasl.jaas.config"] = f"{module}.scram.ScramLoginModule required;"
-    text = (ROOT / "docker" / "kafka-local.properties").read_text(encoding="utf-8")
-    text += "".join(f"{name}={value}\n" for name, value in settings.items())
-    (folder / "settings").write_text(text, encoding="utf-8")
     scram = [f"SCRAM-SHA-{bits}=[name={KAFKA_USER},password={PASSWORD}]" for bits in (256, 512)]
-    format_it = ["kafka.tools.StorageTool", "format", "-t", "d2FsbGV0LWJhbGFuY2VzMQ", "-c", folder / "settings"]
-    _run(*java, *format_it, *(each for credentials in scram for each in ("--add-scram", credentials)))
-
-    def answers():
-        with suppress(OSError), socket.create_connection(("127.0.0.1", ports["PLAINTEXT"]), timeout=1) as asking:
-            asking.sendall(b"\0\0\0\x0a\0\x12\0\0\0\0\0\1\xff\xff")  # ApiVersions: an open port is no broker yet
-            return bool(asking.recv(1))
-
-    with _running([*java, "kafka.Kafka", folder / "settings"], folder / "log", answers):
-        yield ports
+    options = [each for credentials in scram for each in ("--add-scram", credentials)]
+    with KafkaBroker(tmp_path_factory.mktemp("kafka"), protocols, settings.items(), options) as broker:
+        yield broker.ports
 
 
 def _file(path, text):
     path.write_text(text + "\n", encoding="utf-8")
     return str(path)
-
-
-@contextmanager
-def _running(command, log, answers):
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=log.parent)
-    try:
-        eventually(lambda: process.poll() is not None or answers(), seconds=40)
-        assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")[-3000:]
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
