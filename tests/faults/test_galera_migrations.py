@@ -1,15 +1,12 @@
 """Services that start at the same moment on different nodes of a cluster, which do not share GET_LOCK."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from common.mysql import Database
 from tests.faults.galera import Galera
 from tests.faults.system import ROOT
 from tests.integration import tables
+from tests.integration.service import start_command
 
 ROUNDS = 5
 
@@ -24,7 +21,7 @@ def test_services_that_migrate_at_once_on_three_nodes_all_start(cluster: Galera,
 
     for _ in range(ROUNDS):
         tables.drop_all(Database(urls[0]))
-        processes = [_migrate(service, url) for url in urls]
+        processes = [start_command(service, url, "migrate") for url in urls]
         outputs = [process.communicate(timeout=120)[0] for process in processes]
         retries += "".join(outputs).count("dbmate failed; retrying")
 
@@ -33,14 +30,3 @@ def test_services_that_migrate_at_once_on_three_nodes_all_start(cluster: Galera,
             assert tables.value(Database(url), "SELECT COUNT(*) FROM schema_migrations") == files
 
     print(f"\n{service}: {ROUNDS} rounds, dbmate retried {retries} times")
-
-
-def _migrate(service: str, url: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", f"{service}.ops", "migrate"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )

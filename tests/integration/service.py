@@ -70,6 +70,24 @@ class Service:
         return [line for line in lines if line["message"] == message]
 
 
+def balances_on(topic):
+    """The arguments of Python for Balances on a topic of the test."""
+    return ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"]
+
+
+def start_command(service, database_url, *arguments, **options):
+    """Start `entrypoint.sh SERVICE COMMAND` in the background; `communicate` returns all of its output."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"{service}.ops", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
 def run_command(service, database_url, *arguments):
     """Run `entrypoint.sh SERVICE COMMAND`; return the finished process with its output."""
     return subprocess.run(

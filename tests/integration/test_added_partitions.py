@@ -4,11 +4,12 @@ from uuid import uuid4
 
 import pytest
 
+from tests.events import balance_announced
 from tests.eventually import eventually
 from tests.integration.consumers import consumer_of, initialize
 from tests.integration.tables import value
 
-ANNOUNCED = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"ana","balance":900}}'
+ANNOUNCED = balance_announced("ana")
 
 
 @pytest.mark.timeout(90)

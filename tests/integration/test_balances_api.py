@@ -10,7 +10,7 @@ from tests.events import balance_announced
 from tests.eventually import eventually
 from tests.http_api import check_problem
 from tests.integration import tables
-from tests.integration.service import NOWHERE, Service
+from tests.integration.service import NOWHERE, Service, balances_on
 from tests.integration.tables import execute
 
 
@@ -28,7 +28,7 @@ def database(balances_url):
 @pytest.fixture(scope="module")
 def service(database, balances_url, kafka, topic, tmp_path_factory):
     with Service(
-        consuming(topic),
+        balances_on(topic),
         tmp_path_factory.mktemp("balances") / "log",
         DATABASE_URL=balances_url,
         KAFKA_BOOTSTRAP_SERVERS=",".join(kafka["bootstrap_servers"]),
@@ -36,11 +36,6 @@ def service(database, balances_url, kafka, topic, tmp_path_factory):
     ) as service:
         eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).ok)
         yield service
-
-
-def consuming(topic):
-    """`python -m balances` on a topic of the test."""
-    return ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"]
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +168,7 @@ def test_ready_reports_the_position_the_lag_and_the_parked_records(get, send, to
 def test_without_kafka_stored_balances_are_served_though_it_is_not_ready(database, balances_url, tmp_path, account_id):
     insert(database, account_id, 1)
     with Service(
-        consuming("any"), tmp_path / "log", DATABASE_URL=balances_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE
+        balances_on("any"), tmp_path / "log", DATABASE_URL=balances_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE
     ) as service:
         eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).json()["kafka"] == "down")
         ready = requests.get(f"{service.url}/ready", timeout=5)
@@ -186,7 +181,7 @@ def test_without_kafka_stored_balances_are_served_though_it_is_not_ready(databas
 
 def test_without_mysql_the_service_is_alive_but_not_ready_and_sends_retry_after(tmp_path):
     url = "mysql://balances:balances@127.0.0.1:1/balances"
-    with Service(consuming("any"), tmp_path / "log", DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
+    with Service(balances_on("any"), tmp_path / "log", DATABASE_URL=url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE) as service:
         ready = requests.get(f"{service.url}/ready", timeout=10)
         answer = requests.get(f"{service.url}/balances/any", timeout=10)
 

@@ -20,7 +20,7 @@ from common.events.offsets import Partition
 from common.events.progress import LISTED, Progress
 from common.mysql import Database, DatabaseUnavailable
 from common.worker_status import WorkerStatus
-from tests.events import balance_updated
+from tests.events import balance_announced, balance_updated
 from tests.eventually import eventually
 from tests.integration.consumers import consume, consumer_of, initialize
 from tests.integration.tables import execute, rows, value
@@ -30,6 +30,7 @@ TRANSFER = (
     b'{"Name":"BalanceUpdated","Payload":{"account_id_from":"ana","account_id_to":"bruno",'
     b'"balance_account_id_from":900,"balance_account_id_to":1100}}'
 )
+ANA_CREATED = b'{"Name":"AccountCreated","Payload":{"account_id":"ana","balance":0}}'
 OCCURRED_AT = ("occurred_at", b"2026-11-22T11:42:20.123456Z")
 
 
@@ -37,11 +38,6 @@ def transfer(ana, bruno):
     """A BalanceUpdated with these balances of Ana and Bruno."""
     balances = {"balance_account_id_from": ana, "balance_account_id_to": bruno}
     return balance_updated(account_id_from="ana", account_id_to="bruno", **balances)
-
-
-def account_event(name, account_id, balance):
-    """The value of an AccountCreated or a BalanceAnnounced."""
-    return json.dumps({"Name": name, "Payload": {"account_id": account_id, "balance": balance}}).encode()
 
 
 def numbered(sequence):
@@ -139,7 +135,7 @@ def test_two_partitions_converge_in_whatever_order_they_are_read(kafka, send, ma
 
 
 def test_an_account_just_created_holds_zero(worker, send, topic, balances_database):
-    send(topic, account_event("AccountCreated", "ana", 0), headers=numbered(1))
+    send(topic, ANA_CREATED, headers=numbered(1))
 
     consume(worker, 1)
 
@@ -149,7 +145,7 @@ def test_an_account_just_created_holds_zero(worker, send, topic, balances_databa
 def test_a_creation_consumed_after_a_transfer_does_not_empty_the_account(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(2))
     consume(worker, 1)
-    send(topic, account_event("AccountCreated", "ana", 0), headers=numbered(3))
+    send(topic, ANA_CREATED, headers=numbered(3))
 
     consume(worker, 1)
 
@@ -158,8 +154,8 @@ def test_a_creation_consumed_after_a_transfer_does_not_empty_the_account(worker,
 
 def test_an_announced_balance_counts_only_while_it_is_the_newest(worker, send, topic, balances_database):
     send(topic, transfer(900, 1100), headers=numbered(5))
-    send(topic, account_event("BalanceAnnounced", "ana", 1000), headers=numbered(4))
-    send(topic, account_event("BalanceAnnounced", "bruno", 1101), headers=numbered(6))
+    send(topic, balance_announced("ana", 1000), headers=numbered(4))
+    send(topic, balance_announced("bruno", 1101), headers=numbered(6))
 
     consume(worker, 3)
 
@@ -264,10 +260,10 @@ def narrow_balances(balances_database):
 
 
 def test_what_mysql_refuses_is_parked_and_the_rest_of_its_batch_counts(kafka, send, topic, narrow_balances):
-    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(1))
+    send(topic, balance_announced("ana", 10), headers=numbered(1))
     send(topic, transfer(20, 1000), headers=numbered(2))
     send(topic, b"garbage")
-    send(topic, account_event("BalanceAnnounced", "carla", 30), headers=numbered(3))
+    send(topic, balance_announced("carla", 30), headers=numbered(3))
 
     with consumer_of(kafka, narrow_balances, topic) as worker:
         consume(worker, 4)
@@ -299,12 +295,12 @@ def test_a_consumer_that_is_ahead_discards_its_batch_and_reads_what_it_would_hav
     worker, send, topic, balances_database
 ):
     for balance in (10, 20):
-        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(1))
+        send(topic, balance_announced(f"account {balance}", balance), headers=numbered(1))
     consume(worker, 2)
     # A backup of Balances, older than this consumer's position, is restored while it runs.
     execute(balances_database, "DELETE FROM balances")
     execute(balances_database, "UPDATE consumer_offsets SET next_offset = 0")
-    send(topic, account_event("BalanceAnnounced", "account 30", 30), headers=numbered(2))
+    send(topic, balance_announced("account 30", 30), headers=numbered(2))
 
     eventually(lambda: worker.assignment.positions[Partition(topic, 0)].next_offset == 2 and not worker.consume_batch())
     consume(worker, 3)
@@ -397,12 +393,12 @@ def announce_required(database):
 
 def test_a_recreated_topic_is_read_from_its_beginning(kafka, admin, send, topic, balances_database):
     for balance in (10, 20):
-        send(topic, account_event("BalanceAnnounced", "ana", balance), headers=numbered(balance))
+        send(topic, balance_announced("ana", balance), headers=numbered(balance))
     with consumer_of(kafka, balances_database, topic) as worker:
         consume(worker, 2)
     remake(admin, topic)
     for balance in (30, 40, 50):
-        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, balance_announced(f"account {balance}", balance), headers=numbered(balance))
 
     with consumer_of(kafka, balances_database, topic) as worker:
         consume(worker, 3)
@@ -412,11 +408,11 @@ def test_a_recreated_topic_is_read_from_its_beginning(kafka, admin, send, topic,
 
 
 def test_a_recreated_topic_under_a_consumer_is_read_from_its_beginning(worker, admin, send, topic, balances_database):
-    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    send(topic, balance_announced("ana", 10), headers=numbered(10))
     consume(worker, 1)
     remake(admin, topic)
     for balance in (20, 30):  # the second has the offset that comes next to a consumer of the old topic
-        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, balance_announced(f"account {balance}", balance), headers=numbered(balance))
 
     eventually(lambda: worker.consume_batch() == 2)
 
@@ -444,7 +440,7 @@ def test_a_topic_recreated_with_fewer_partitions_is_read(
 
 
 def read_announcement(worker, send, topic):
-    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    send(topic, balance_announced("ana", 10), headers=numbered(10))
 
     def step():
         records = worker.consume_batch()
@@ -456,7 +452,7 @@ def read_announcement(worker, send, topic):
 
 
 def test_a_truncated_log_is_read_from_its_beginning(kafka, send, topic, balances_database):
-    send(topic, account_event("BalanceAnnounced", "ana", 10), headers=numbered(10))
+    send(topic, balance_announced("ana", 10), headers=numbered(10))
     with consumer_of(kafka, balances_database, topic) as worker:
         consume(worker, 1)
     execute(balances_database, "DELETE FROM balances")
@@ -473,7 +469,7 @@ def test_records_removed_before_they_were_read_require_an_announcement(kafka, ad
     with consumer_of(kafka, balances_database, topic) as worker:
         initialize(worker)
     for balance in (10, 20, 30):
-        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, balance_announced(f"account {balance}", balance), headers=numbered(balance))
     admin.delete_records({TopicPartition(topic, 0): 2})
 
     with consumer_of(kafka, balances_database, topic) as worker:
@@ -485,7 +481,7 @@ def test_records_removed_before_they_were_read_require_an_announcement(kafka, ad
 
 def test_a_log_whose_beginning_was_never_read_requires_an_announcement(kafka, admin, send, topic, balances_database):
     for balance in (10, 20):
-        send(topic, account_event("BalanceAnnounced", f"account {balance}", balance), headers=numbered(balance))
+        send(topic, balance_announced(f"account {balance}", balance), headers=numbered(balance))
     admin.delete_records({TopicPartition(topic, 0): 1})
 
     with consumer_of(kafka, balances_database, topic) as worker:
@@ -500,7 +496,7 @@ def test_the_holes_that_transactions_leave_in_a_log_are_no_gap(kafka, worker, to
     producer.init_transactions()
     for balance in (10, 20, 30):
         producer.begin_transaction()
-        producer.send(topic, account_event("BalanceAnnounced", "ana", balance), headers=numbered(balance))
+        producer.send(topic, balance_announced("ana", balance), headers=numbered(balance))
         producer.commit_transaction()
     producer.close()
 
@@ -519,9 +515,8 @@ class Transactions:
 
     def write(self, balance):
         self._sequence += 1
-        self.producer.send(
-            self._topic, account_event("BalanceAnnounced", "ana", balance), headers=numbered(self._sequence)
-        ).get(timeout=10)
+        value, headers = balance_announced("ana", balance), numbered(self._sequence)
+        self.producer.send(self._topic, value, headers=headers).get(timeout=10)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from common.mysql import DatabaseClock
 from common.worker_status import WorkerStatus
 from tests.eventually import eventually
 from tests.integration.consumers import consume, initialize
-from tests.integration.service import NOWHERE, ROOT, Service
+from tests.integration.service import NOWHERE, ROOT, Service, balances_on
 from tests.integration.tables import execute, rows
 
 WALLET, BALANCES = "http://wallet.example:8080", "http://balances.example"
@@ -47,8 +47,7 @@ def balances(balances_database, balances_url, kafka, topic, tmp_path):
         "WALLET_URL": WALLET,
         "BALANCES_URL": BALANCES,
     }
-    program = f"from balances.__main__ import main; main(topics=[{topic!r}])"
-    with Service(["-c", program], tmp_path / "log", **options) as service:
+    with Service(balances_on(topic), tmp_path / "log", **options) as service:
         eventually(lambda: requests.get(f"{service.url}/ready", timeout=5).status_code == 200, seconds=30)
         yield service
 

@@ -8,6 +8,7 @@ from common.events import dead_letters
 from common.events.dead_letters import Parked
 from common.mysql import Database
 from tests.database_server import database_server
+from tests.events import balance_announced
 from tests.integration import tables
 from tests.integration.consumers import consume, consumer_of
 from tests.integration.service import run_command
@@ -38,7 +39,7 @@ def test_a_record_larger_than_a_packet_is_parked_incomplete_and_the_record_after
     kafka, send, topic, url, database
 ):
     send(topic, LARGE, key=b"a", headers=[("sequence", b"7")])
-    send(topic, b'{"Name":"BalanceAnnounced","Payload":{"account_id":"a","balance":5}}')
+    send(topic, balance_announced("a", 5))
 
     with consumer_of(kafka, database, topic) as worker:
         consume(worker, 2)

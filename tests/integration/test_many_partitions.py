@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 
 from common.events.progress import LISTED
 from common.worker_status import WorkerStatus
+from tests.events import balance_announced
 from tests.eventually import eventually
 from tests.integration.consumers import consume, consumer_of
 from tests.integration.tables import rows, value
@@ -42,8 +43,7 @@ def topic(admin, kafka):
 def publish(kafka, topic, balance):
     with closing(KafkaProducer(**kafka, acks="all")) as producer:
         for number in WITH_RECORDS:
-            payload = f'{{"account_id":"account {number}","balance":{balance}}}'
-            producer.send(topic, f'{{"Name":"BalanceAnnounced","Payload":{payload}}}'.encode(), partition=number)
+            producer.send(topic, balance_announced(f"account {number}", balance), partition=number)
         producer.flush(timeout=30)
 
 

@@ -15,7 +15,7 @@ from common import migrate
 from common.mysql import Database, DatabaseUnavailable
 from tests.eventually import eventually
 from tests.integration import tables
-from tests.integration.service import ROOT, run_command
+from tests.integration.service import ROOT, run_command, start_command
 from tests.integration.tables import execute, rows, value
 from tests.seeds import skip_without_seeds
 
@@ -49,19 +49,6 @@ def database(url):
 
 def files(service, kind):
     return sorted((ROOT / "db" / service / kind).glob("*.sql"))
-
-
-def start(service, url, command="migrate"):
-    """The command in the background, in a process group of its own, as in a container."""
-    return subprocess.Popen(
-        [sys.executable, "-m", f"{service}.ops", command],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def roll_back_all(service, url, kind, table):
@@ -161,7 +148,7 @@ def test_migrating_twice_changes_nothing(service, url):
 def test_replicas_that_start_at_the_same_moment_all_come_up(service, url, database):
     tables.drop_all(database)
 
-    replicas = [start(service, url) for _ in range(3)]
+    replicas = [start_command(service, url, "migrate") for _ in range(3)]
     outputs = [replica.communicate(timeout=50)[0] for replica in replicas]
 
     assert [replica.returncode for replica in replicas] == [0, 0, 0], outputs
@@ -170,7 +157,7 @@ def test_replicas_that_start_at_the_same_moment_all_come_up(service, url, databa
 
 def test_a_sigkill_in_the_middle_does_not_block_the_next_start(service, url, database):
     tables.drop_all(database)
-    killed = start(service, url)
+    killed = start_command(service, url, "migrate", start_new_session=True)  # a process group, as in a container
     for line in killed.stdout:
         if "Applying:" in line:  # dbmate is in the middle of the first file, and its parent holds the lock
             break
@@ -323,9 +310,8 @@ def seeded(urls):
     for database in databases.values():
         tables.drop_all(database)
     for command in ("migrate", "seed"):
-        running = [
-            start(service, url, command) for service, url in urls.items()
-        ]  # in parallel: a process is slow to start
+        # In parallel: a process is slow to start.
+        running = [start_command(service, url, command) for service, url in urls.items()]
         outputs = [process.communicate(timeout=50)[0] for process in running]
         assert [process.returncode for process in running] == [0, 0], outputs
     return databases

@@ -15,7 +15,7 @@ from common.runner import RECOVERED_SECONDS
 from tests.database_server import DatabaseServer, database_server
 from tests.events import balance_announced
 from tests.eventually import eventually
-from tests.integration.service import Service, run_command
+from tests.integration.service import Service, balances_on, run_command
 from tests.integration.tables import rows, value
 
 PROBLEM = "INSERT command denied"
@@ -47,8 +47,7 @@ def test_a_missing_privilege_is_reported_until_it_is_granted_and_no_record_is_pa
         "KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka["bootstrap_servers"]),
         "KAFKA_GROUP_ID": topic,
     }
-    command = ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"]
-    with Service(command, tmp_path / "log", **environment) as balances:
+    with Service(balances_on(topic), tmp_path / "log", **environment) as balances:
 
         def ready() -> Any:
             return requests.get(f"{balances.url}/ready", timeout=5).json()

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.integration.service import NOWHERE, Service
+from tests.integration.service import NOWHERE, Service, balances_on
 from tests.integration.tables import execute
 
 ODD_IDS = [
@@ -50,9 +50,8 @@ def get(service, path):
 def balances(balances_database, balances_url, tmp_path):
     for account_id in ODD_IDS:
         execute(balances_database, "INSERT INTO balances (account_id, balance) VALUES (%s, 7)", account_id)
-    program = "from balances.__main__ import main; main(topics=['none'])"
     with Service(
-        ["-c", program], tmp_path / "log", DATABASE_URL=balances_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE
+        balances_on("none"), tmp_path / "log", DATABASE_URL=balances_url, KAFKA_BOOTSTRAP_SERVERS=NOWHERE
     ) as service:
         yield service
 

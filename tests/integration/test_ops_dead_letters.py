@@ -13,13 +13,14 @@ from common.events.consumer import Group
 from common.events.dead_letters import Parked
 from common.mysql.session import LOCK_WAIT_SECONDS
 from common.worker_status import WorkerStatus
+from tests.events import balance_announced
 from tests.eventually import eventually
 from tests.integration.consumers import balances_of
 from tests.integration.service import run_command
 from tests.integration.tables import execute, rows, value
 from tests.stand_ins import record
 
-ANNOUNCED = b'{"Name":"BalanceAnnounced","Payload":{"account_id":"a","balance":900}}'
+ANNOUNCED = balance_announced("a")
 UPDATED = (
     b'{"Name":"BalanceUpdated","Payload":{"account_id_from":"a","account_id_to":"b",'
     b'"balance_account_id_from":900,"balance_account_id_to":1100}}'

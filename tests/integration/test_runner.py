@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.eventually import eventually
-from tests.integration.service import NOWHERE, Service
+from tests.integration.service import NOWHERE, Service, balances_on
 from tests.integration.tables import execute, value
 
 
@@ -44,9 +44,7 @@ def balances(balances_database, balances_url, kafka, topic, tmp_path):
             "KAFKA_GROUP_ID": topic,
             **environment,
         }
-        return Service(
-            ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"], tmp_path / "log", **options
-        )
+        return Service(balances_on(topic), tmp_path / "log", **options)
 
     return balances
 

@@ -1,6 +1,5 @@
 """A traceparent follows a transfer: from the request through the outbox and Kafka into the log of Balances."""
 
-import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,9 +13,10 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from common.events.outbox import Event, Outbox
 from common.events.relay import relay_batch
 from common.mysql import Database
+from tests.events import balance_announced
 from tests.eventually import eventually
 from tests.integration import tables
-from tests.integration.service import Service
+from tests.integration.service import Service, balances_on
 
 
 @pytest.fixture
@@ -65,11 +65,10 @@ def test_balances_logs_the_traceparent_of_what_it_applies(
     trace: str,
     tmp_path: Path,
 ) -> None:
-    value = json.dumps({"Name": "BalanceAnnounced", "Payload": {"account_id": "a", "balance": 1}}).encode()
-    send(topic, value, headers=[("sequence", b"1"), ("traceparent", trace.encode())])
+    send(topic, balance_announced(), headers=[("sequence", b"1"), ("traceparent", trace.encode())])
 
     with Service(
-        ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"],
+        balances_on(topic),
         tmp_path / "log",
         DATABASE_URL=balances_url,
         KAFKA_BOOTSTRAP_SERVERS=",".join(kafka["bootstrap_servers"]),

@@ -21,7 +21,7 @@ from kafka.admin import (
 
 from common.kafka import client_options, ensure_topics
 from tests.eventually import eventually
-from tests.integration.service import Service
+from tests.integration.service import Service, balances_on
 from tests.security.conftest import KAFKA_USER
 from tests.security.test_tls_and_passwords import run_command
 
@@ -72,9 +72,8 @@ def test_balances_names_the_right_that_it_lacks_once_and_works_once_it_is_grante
     ensure_topics(client_options(f"127.0.0.1:{kafka_ports['PLAINTEXT']}"), [topic], 1, 1)
     environment = environment_of("balances", KAFKA_GROUP_ID=topic)
     run_command("balances", "migrate", environment, tmp_path / "migrate.log")
-    command = ["-c", f"from balances.__main__ import main; main(topics=[{topic!r}])"]
 
-    with Service(command, tmp_path / "log", **environment) as balances:
+    with Service(balances_on(topic), tmp_path / "log", **environment) as balances:
         with refuse(kind, topic, operation):
             eventually(lambda: reason in str(ready(balances).get("failing")), seconds=REPORT_SECONDS)
         eventually(lambda: ready(balances)["status"] == "ready", seconds=20)
