@@ -258,3 +258,14 @@ def test_a_partition_that_is_initialized_again_at_the_same_offset_is_not_logged_
             assignment.invalidate([FIRST])
 
     assert [each.message for each in caplog.records] == ["continuing at the stored offset"]
+
+
+def test_a_consumer_that_was_restarted_logs_only_the_starts_that_are_not_the_stored_offset(
+    client: Client, database: Offsets, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="consumer"):
+        Assignment(client, ["balances"], restarted=True).initialize(database)  # type: ignore[arg-type]
+        client.end = 60
+        Assignment(client, ["balances"], restarted=True).initialize(database)  # type: ignore[arg-type]
+
+    assert [each.message for each in caplog.records] == ["the log was truncated"]

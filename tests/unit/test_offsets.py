@@ -71,11 +71,12 @@ def test_without_topic_ids_a_recreated_topic_is_recognised_by_its_end():
 @given(
     stored=st.none() | st.builds(StoredOffset, st.sampled_from([HERE, OTHER]), st.integers(0, 9), st.integers(-1, 9)),
     bounds=st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted),
+    diverged=st.none() | st.integers(0, 9),
 )
-def test_the_start_is_always_in_the_log_and_skips_nothing_without_reporting_it(stored, bounds):
+def test_the_start_is_always_in_the_log_and_skips_nothing_without_reporting_it(stored, bounds, diverged):
     beginning, end = bounds
 
-    start = start_at(stored, HERE, beginning, end)
+    start = start_at(stored, HERE, beginning, end, diverged)
 
     assert beginning <= start.offset <= end
     read_before = stored.next_offset if stored and stored.topic_id == HERE else 0
