@@ -15,6 +15,7 @@ from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 
 REPEATED_REQUEST_MS = 1_000
+OFFSETS_REQUEST_MS = 2_000  # for the beginnings or the ends of logs
 NO_TOPIC_ID = "00000000-0000-0000-0000-000000000000"  # of a new broker that still uses the protocol of an older one
 
 
@@ -57,21 +58,21 @@ class PartitionUnavailable(Exception):
     """A partition was removed or lost its leader after the client's metadata was asked for it."""
 
 
-def beginning_offsets(consumer: KafkaConsumer, tps: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+def beginning_offsets(consumer: KafkaConsumer, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
     """Where the logs begin. Raises KafkaError, and PartitionUnavailable where the library raises KeyError.
 
     The library has no issue about it.
     """
     try:
-        return dict(consumer.beginning_offsets(tps, timeout_ms=timeout_ms))
+        return dict(consumer.beginning_offsets(tps, timeout_ms=OFFSETS_REQUEST_MS))
     except KeyError as error:
         raise PartitionUnavailable(*error.args) from error
 
 
-def end_offsets(consumer: KafkaConsumer, tps: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+def end_offsets(consumer: KafkaConsumer, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
     """Where the logs end, as `beginning_offsets`."""
     try:
-        return dict(consumer.end_offsets(tps, timeout_ms=timeout_ms))
+        return dict(consumer.end_offsets(tps, timeout_ms=OFFSETS_REQUEST_MS))
     except KeyError as error:
         raise PartitionUnavailable(*error.args) from error
 

@@ -3,11 +3,8 @@
 import os
 import socket
 
-ANY_ADDRESS = {
-    "0.0.0.0": "127.0.0.1",
-    "::": "::1",
-    "": "127.0.0.1",
-}  # each with the address at which this machine reaches it
+# Each with the address at which this machine reaches it.
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from kafka.errors import KafkaError
 
 from common.events.offsets import UNKNOWN_EPOCH, OffsetMoved, Partition, Start, StoredOffset
-from common.events.starts import REQUEST_MS, find_starts, log_starts
+from common.events.starts import find_starts, log_starts
 from common.kafka_internals import (
     PartitionUnavailable,
     beginning_offsets,
@@ -200,7 +200,7 @@ def _beginnings(consumer: KafkaConsumer, partitions: Collection[Partition]) -> d
     """Where these logs begin; {} while Kafka is unavailable."""
     tps = [TopicPartition(*partition) for partition in partitions]
     try:
-        beginnings = beginning_offsets(consumer, tps, REQUEST_MS) if tps else {}
+        beginnings = beginning_offsets(consumer, tps) if tps else {}
     except (KafkaError, PartitionUnavailable):
         return {}
     return {Partition(*tp): beginning for tp, beginning in beginnings.items()}

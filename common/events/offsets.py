@@ -107,7 +107,7 @@ def replace(cursor: Cursor, changes: Mapping[Partition, Change]) -> None:
     )
     if (inserted or 0) != len(first):
         raise OffsetMoved(f"another consumer stored one of {len(first)} first offsets")
-    _compare_and_set(
+    advance(
         cursor,
         {
             partition: (change.stored, StoredOffset(change.topic_id, change.start.offset, change.start.leader_epoch))
@@ -124,7 +124,17 @@ def advance(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, Stored
     Raises OffsetMoved. The compare-and-set fences a consumer that lost its partition without noticing. It also fences a
     consumer that is ahead, which would lose a gap, and one that is behind, which would apply records twice.
     """
-    _compare_and_set(cursor, moves)
+    if len(moves) == 1:
+        ((partition, (expected, new)),) = moves.items()
+        if not cursor.execute(_MOVE_ONE, (*new, *partition, *expected[:2])):
+            raise OffsetMoved(f"the stored offset of {partition} is not {expected.next_offset}")
+        return
+    rows = [(*partition, *expected[:2], *new) for partition, (expected, new) in sorted(moves.items())]
+    for start in range(0, len(rows), MOVED_AT_ONCE):
+        some = rows[start : start + MOVED_AT_ONCE]
+        if (changed := cursor.execute(_MOVE, (json.dumps(some),))) != len(some):
+            names = ", ".join(f"{topic}[{number}] at {offset}" for topic, number, _, offset, *_ in some[:NAMED])
+            raise OffsetMoved(f"{len(some) - changed} of {len(some)} stored offsets are others: {names}")
 
 
 def report_data_loss(cursor: Cursor, partitions: Iterable[Partition]) -> None:
@@ -154,21 +164,6 @@ def mark_reconciled(cursor: Cursor, since: object) -> None:
 def named(partitions: Collection[Partition]) -> dict[str, Any]:
     """Fields of a log line: how many partitions, and the names of the first."""
     return {"count": len(partitions), "partitions": [str(partition) for partition in sorted(partitions)[:NAMED]]}
-
-
-def _compare_and_set(cursor: Cursor, moves: Mapping[Partition, tuple[StoredOffset, StoredOffset]]) -> None:
-    """Change each stored offset from the first value to the second. Raises OffsetMoved unless each was the first."""
-    if len(moves) == 1:
-        ((partition, (expected, new)),) = moves.items()
-        if not cursor.execute(_MOVE_ONE, (*new, *partition, *expected[:2])):
-            raise OffsetMoved(f"the stored offset of {partition} is not {expected.next_offset}")
-        return
-    rows = [(*partition, *expected[:2], *new) for partition, (expected, new) in sorted(moves.items())]
-    for start in range(0, len(rows), MOVED_AT_ONCE):
-        some = rows[start : start + MOVED_AT_ONCE]
-        if (changed := cursor.execute(_MOVE, (json.dumps(some),))) != len(some):
-            names = ", ".join(f"{topic}[{number}] at {offset}" for topic, number, _, offset, *_ in some[:NAMED])
-            raise OffsetMoved(f"{len(some) - changed} of {len(some)} stored offsets are others: {names}")
 
 
 _MOVE_ONE = (

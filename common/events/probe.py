@@ -11,7 +11,6 @@ from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from common.events import offsets
 from common.events.assignment import Assignment
 from common.events.offsets import Partition
-from common.events.starts import REQUEST_MS
 from common.events.state import State
 from common.kafka import REFUSALS, unresolvable
 from common.kafka_internals import (
@@ -91,7 +90,7 @@ class Probe:
     def _ends(self, partitions: Sequence[Partition]) -> dict[Partition, int] | None:
         """The ends of the logs, None while Kafka is unavailable."""
         try:
-            ends = end_offsets(self._client, [TopicPartition(*each) for each in partitions], REQUEST_MS)
+            ends = end_offsets(self._client, [TopicPartition(*each) for each in partitions])
         except REFUSALS:
             raise
         except PartitionUnavailable:

@@ -11,8 +11,6 @@ from common.events.offsets import Change, Partition, Start
 from common.kafka_internals import beginning_offsets, end_offsets
 from common.mysql import Database
 
-REQUEST_MS = 2_000  # for the beginnings and the ends of logs
-
 log = logging.getLogger("consumer")
 
 
@@ -32,8 +30,8 @@ def find_starts(
     # Read the stored offsets before the ends. Otherwise another consumer can move an offset in between, and the offset
     # seems to be beyond the end of its log.
     stored = database.read(offsets.read_all, topics)
-    ends = end_offsets(consumer, tps, REQUEST_MS)
-    beginnings = beginning_offsets(consumer, tps, REQUEST_MS)
+    ends = end_offsets(consumer, tps)
+    beginnings = beginning_offsets(consumer, tps)
     starts = {
         partition: offsets.start_at(
             stored.get(partition), known, beginnings[partition], ends[partition], diverged.get(partition)
