@@ -164,6 +164,8 @@ def test_a_second_signal_in_the_middle_of_the_first_ones_handler_does_not_keep_t
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_request_in_progress_is_answered_and_new_ones_are_refused(wallet, database, processes):
     with wallet(HTTP_PROCESSES=processes) as service, ThreadPoolExecutor() as pool:
+        # A process that has not started yet ends by the signal itself, with another exit code.
+        eventually(lambda: len(service.lines("serving")) == int(processes))
         with database.transaction() as cursor:
             cursor.execute("SELECT id FROM accounts FOR UPDATE")  # the transfer waits for these rows
             answer = pool.submit(post_transfer, service)
