@@ -33,8 +33,8 @@ class Batch(NamedTuple):
 
     records: list[Any]
     next_offset: int
-    leader_epoch: int = UNKNOWN_EPOCH  # of the last record, or of the marker that follows it
-    hole: bool = False  # the batch follows a gap in a compacted topic: unread records may have been removed
+    leader_epoch: int  # of the last record, or of the marker that follows it
+    hole: bool  # the batch follows a gap in a compacted topic: unread records may have been removed
 
     def moved(self, position: StoredOffset) -> StoredOffset:
         """The position after the batch is applied."""
