@@ -14,6 +14,7 @@ from axe_core_python.base import AXE_SCRIPT
 from tests.browser import Browser
 from tests.eventually import eventually
 from tests.integration.page_server import (
+    LISTS,
     PageServer,
     account,
     balance,
@@ -92,10 +93,26 @@ def test_the_page_shows_in_time_that_mysql_hangs_though_no_list_is_answered(wind
 
         service.mysql_answers.clear()
         eventually(lambda: "MySQL is down" in window.text("#state"), STATE_SECONDS)
-        assert "does not answer" not in window.text("#state")
+        window.requests.clear()
+        eventually(lambda: sum("/ready" in url for _, url in window.requests) == 2, 2 * STATE_SECONDS)
+        assert [url for _, url in window.requests if f"/{LISTS[name][0]}?" in url] == []  # it would occupy a thread
 
         service.mysql_answers.set()
         eventually(lambda: window.text("#state") == "Ready", STATE_SECONDS)
+
+
+@BOTH
+def test_a_list_that_does_not_answer_is_named_while_the_service_does(window: Browser, name: str) -> None:
+    path = f"/{LISTS[name][0]}"
+    with PageServer(name) as service:
+        window.open(service.url)
+        eventually(lambda: window.text("#state") == "Ready")
+        window.run(
+            f"window.get = fetch; window.fetch = (url, options) => !url.startsWith('{path}?') ? get(url, options) :"
+            " new Promise((_, fail) => options.signal.addEventListener('abort', () => fail(options.signal.reason)))"
+        )
+
+        eventually(lambda: window.text("#state") == f"{path} has not answered within 4 s.", 15)
 
 
 @BOTH
