@@ -16,8 +16,8 @@ def run_processes(serve: Callable[[int], None], number: int, listener: socket.so
     """Call `serve(index)` in each of `number` child processes; when one ends, for any reason, end the others.
 
     Closes its own copy of `listener`: otherwise the system would accept connections that no child serves any more.
-    Does not return: the exit code is 0 only if SIGTERM or SIGINT requested the end and every child ended with 0. A child
-    that did not serve yet may end by SIGTERM instead.
+    Does not return: the exit code is 0 only if SIGTERM or SIGINT requested the end and every child ended with 0. A
+    child that did not serve yet may end by SIGTERM instead.
     """
     children = {_fork(serve, index) for index in range(number)}
     listener.close()

@@ -14,6 +14,7 @@ def parent_of(serve, announce):
     """Run `serve` in two processes, and write to `announce` once their parent handles signals."""
 
     def parent():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as in a new process: another test may have left a handler
         wait = os.wait
         os.wait = lambda: (os.write(announce, b"."), wait())[1]  # in this process alone
         try:
