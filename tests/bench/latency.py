@@ -42,7 +42,14 @@ def _product(seconds: int) -> Run:
     with closing(_http(system.WALLET_PORT)) as wallet, closing(_http(system.BALANCES_PORT)) as balances, _load():
         _visible_ms(wallet, balances)  # connects
         samples = [_visible_ms(wallet, balances) for _ in _ticks(seconds)]
-    return {"visible_p50": percentile(samples, 50), "visible_p99": percentile(samples, 99)}
+        acknowledged = _median_of_events(wallet, "acknowledged_after_ms")
+        applied = _median_of_events(balances, "applied_after_ms")
+    return {
+        "visible_p50": percentile(samples, 50),
+        "visible_p99": percentile(samples, 99),
+        "acknowledged_p50": acknowledged,
+        "applied_p50": applied,
+    }
 
 
 def _reference(seconds: int) -> Run:
@@ -71,6 +78,12 @@ def _visible_ms(wallet: HTTPConnection, balances: HTTPConnection) -> float:
         if time.perf_counter() - started > VISIBLE_SECONDS:
             raise SystemExit(f"a transfer was not visible in Balances within {VISIBLE_SECONDS} s")
     return 1000 * (time.perf_counter() - started)
+
+
+def _median_of_events(connection: HTTPConnection, field: str) -> float:
+    """The median of that field in GET /events; 0 of a revision without that list."""
+    values = [float(each[field]) for each in _request(connection, "GET", "/events").get("events", ()) if each[field]]
+    return percentile(values, 50) if values else 0.0
 
 
 def _commit_ms(connection: Any, cursor: Any, number: int) -> float:
@@ -153,6 +166,8 @@ LATENCY = Benchmark(
             )
             for name in ("p50", "p99")
         ),
+        Row("event acknowledged after its row was written, p50", "ms", "acknowledged_p50"),
+        Row("event applied after its row was written, p50", "ms", "applied_p50"),
         Row("COMMIT of one row, p50", "ms", "commit_p50"),
         Row("COMMIT of one row, p99", "ms", "commit_p99"),
         Row("record acknowledged by the broker, p50", "ms", "broker_p50"),

@@ -61,6 +61,11 @@ def memory_mb(name: str) -> float:
     return sum(each.memory_info().rss for each in processes(name)) / 1024**2
 
 
+def processor_seconds(name: str) -> float:
+    """The processor time that all processes of the service have used."""
+    return sum(sum(each.cpu_times()[:2]) for each in processes(name))  # user and system
+
+
 @contextmanager
 def python(ports: list[int], *arguments: str) -> Iterator[None]:
     """Run `python ARGUMENTS PORT` for each port, from the time it accepts connections to the end of the block."""

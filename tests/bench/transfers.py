@@ -1,5 +1,6 @@
 """How fast `POST /transactions` stores transfers while the relay publishes, against the same SQL without a service."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from tests.eventually import eventually
 
 ACCOUNTS, HOT_ACCOUNTS = 1_000, 2
 CONNECTIONS, MORE_CONNECTIONS = 8, 32
+SERVICES = {"wallet": "Wallet", "mysql": "MySQL", "balances": "Balances", "kafka": "Kafka"}
 
 
 @contextmanager
@@ -26,16 +28,32 @@ def _prepared(root: Path, http_processes: int) -> Iterator[None]:
 
 def _load(name: str, accounts: int, connections: int) -> Callable[[int], Run]:
     def measure(seconds: int) -> Run:
+        before = _processor_seconds()
         found = load.run(Workload("POST", accounts), [system.WALLET_PORT], connections, seconds)
         # The relay of this step must not slow the next one.
         eventually(system.outbox_is_empty, system.WAIT_SECONDS, "an empty outbox")
-        return found.values(name)
+        transfers = found.per_second * seconds
+        each_ms = {
+            f"{name}_{service}": 1000 * (after - before[service]) / transfers
+            for service, after in _processor_seconds().items()
+        }
+        return {**found.values(name), **each_ms, f"{name}_processor": sum(each_ms.values())}
 
     return measure
 
 
 def _loop(name: str, accounts: int) -> Callable[[int], Run]:
-    return lambda seconds: {name: sql_loop.run(accounts, seconds)}
+    def measure(seconds: int) -> Run:
+        before = time.process_time() + system.processor_seconds("mysql")
+        per_second = sql_loop.run(accounts, seconds)
+        used = time.process_time() + system.processor_seconds("mysql") - before
+        return {name: per_second, f"{name}_processor": 1000 * used / (per_second * seconds)}
+
+    return measure
+
+
+def _processor_seconds() -> dict[str, float]:
+    return {each: system.processor_seconds(each) for each in SERVICES}
 
 
 STEPS = [
@@ -64,6 +82,8 @@ ONE_PROCESS = Benchmark(
         Row("POST, 8 connections, two accounts", "transfers/s", "hot_post", "hot_loop", "bare SQL loop", at_least=0.6),
         Row("POST, 32 connections", "transfers/s", "more_post", "post", "8 connections", at_least=1),
         *_failed("POST"),
+        Row("processor time of a transfer", "ms", "post_processor", "loop_processor", "bare SQL loop"),
+        *(Row(f"processor time of a transfer, {name}", "ms", f"post_{key}") for key, name in SERVICES.items()),
         Row("POST, 8 connections, p99", "ms", "post_p99"),
         Row("POST, two accounts, p99", "ms", "hot_post_p99"),
     ],
