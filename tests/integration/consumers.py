@@ -30,7 +30,7 @@ def consumer_of(kafka, database, *topics, group=None, instance=None, status=None
         client.close(timeout_ms=2000)
 
 
-def _step(worker):
+def step(worker):
     """A turn of `consumer.run`: only its probe notices that the group was assigned without a new topic."""
     records = worker.consume_batch()
     worker.maintain()
@@ -38,22 +38,22 @@ def _step(worker):
 
 
 def initialize(worker):
-    """Repeat a turn, which must bring nothing, until the consumer has its position in every partition."""
+    """Repeat `step`, which must bring nothing, until the consumer has its position in every partition."""
 
     def initialized():
-        assert _step(worker) == 0
+        assert step(worker) == 0
         return worker.assignment.positions
 
     eventually(initialized)
 
 
 def consume(worker, records):
-    """Repeat a turn until it has applied so many records, and no more than these."""
+    """Repeat `step` until it has applied so many records, and no more than these."""
     applied = 0
 
     def all_of_them():
         nonlocal applied
-        applied += _step(worker)
+        applied += step(worker)
         return applied >= records
 
     eventually(all_of_them)

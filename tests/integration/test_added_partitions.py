@@ -6,7 +6,7 @@ import pytest
 
 from tests.events import balance_announced
 from tests.eventually import eventually
-from tests.integration.consumers import consumer_of, initialize
+from tests.integration.consumers import consumer_of, initialize, step
 from tests.integration.tables import value
 
 ANNOUNCED = balance_announced("ana")
@@ -25,8 +25,7 @@ def test_partitions_added_after_a_member_came_back_under_its_name_are_read(
         send(topic, ANNOUNCED, key=b"ana", partition=1)
 
         def read():
-            worker.consume_batch()
-            worker.maintain()
+            step(worker)
             return value(balances_database, "SELECT COUNT(*) FROM balances")
 
         assert eventually(read, seconds=60) == 1

@@ -22,7 +22,7 @@ from common.mysql import Database, DatabaseUnavailable
 from common.worker_status import WorkerStatus
 from tests.events import balance_announced, balance_updated
 from tests.eventually import eventually
-from tests.integration.consumers import consume, consumer_of, initialize
+from tests.integration.consumers import consume, consumer_of, initialize, step
 from tests.integration.tables import execute, rows, value
 
 # The bytes of the Wallet Core (Go).
@@ -427,7 +427,7 @@ def test_a_topic_recreated_with_fewer_partitions_is_read(
 ):
     topic, member = make_topic(2), {"group": f"test-{uuid4()}", "instance": "balances"}
     with consumer_of(kafka, balances_database, topic, **member) as worker:
-        eventually(lambda: worker.consume_batch() == 0 and len(worker.assignment.positions) == 2)
+        eventually(lambda: step(worker) == 0 and len(worker.assignment.positions) == 2)
         if not while_stopped:
             remake(admin, topic)
             read_announcement(worker, send, topic)
@@ -442,13 +442,8 @@ def test_a_topic_recreated_with_fewer_partitions_is_read(
 def read_announcement(worker, send, topic):
     send(topic, balance_announced("ana", 10), headers=numbered(10))
 
-    def step():
-        records = worker.consume_batch()
-        worker.maintain()
-        return records
-
-    eventually(step, seconds=40)
-    eventually(lambda: step() == 0 and set(worker.assignment.positions) == {Partition(topic, 0)}, seconds=40)
+    eventually(lambda: step(worker), seconds=40)
+    eventually(lambda: step(worker) == 0 and set(worker.assignment.positions) == {Partition(topic, 0)}, seconds=40)
 
 
 def test_a_truncated_log_is_read_from_its_beginning(kafka, send, topic, balances_database):
@@ -555,8 +550,7 @@ def test_the_marker_of_a_transaction_at_the_end_of_the_log_is_no_lag(
             end()
 
         def caught_up():
-            worker.consume_batch()
-            worker.maintain()
+            step(worker)
             return offsets_in(balances_database) == {0: 4} and status.read()["lag"] == 0
 
         eventually(caught_up)
@@ -596,8 +590,7 @@ def test_a_partition_that_a_foreign_member_holds_is_reported_as_stalled(kafka, s
 
             def stalled():
                 foreign.poll(timeout_ms=100)
-                worker.consume_batch()
-                worker.maintain()
+                step(worker)
                 return status.read().get("stalled")
 
             eventually(stalled, seconds=40)
@@ -616,8 +609,7 @@ def test_deleted_topics_are_reported(kafka, admin, make_topic, balances_database
         admin.delete_topics([topic])
 
         def missing():
-            worker.consume_batch()
-            worker.maintain()
+            step(worker)
             return f"topic {topic} does not exist" in status.read()["problems"]
 
         eventually(missing, seconds=30)

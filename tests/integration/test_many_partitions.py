@@ -11,7 +11,7 @@ from common.events.progress import LISTED
 from common.worker_status import WorkerStatus
 from tests.events import balance_announced
 from tests.eventually import eventually
-from tests.integration.consumers import consume, consumer_of
+from tests.integration.consumers import consume, consumer_of, step
 from tests.integration.tables import rows, value
 
 PARTITIONS = 2_000
@@ -58,8 +58,7 @@ def test_two_thousand_partitions_are_initialized_reported_and_consumed_also_afte
     ):
 
         def all_is_applied():
-            worker.consume_batch()
-            worker.maintain()
+            step(worker)
             facts = status.read()
             return facts if (facts["lag"], facts["partitions_total"]) == (0, PARTITIONS) else None
 
